@@ -1,0 +1,1 @@
+"""Models, losses and training helpers behind the notes on generative models."""
