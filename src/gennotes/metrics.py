@@ -1,0 +1,140 @@
+"""How good a model is: its log-likelihood by importance sampling, and the latent units that it uses."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
+Decoder = Callable[[Tensor], Tensor]
+
+
+def log_likelihood(
+    encoder: Encoder,
+    decoder: Decoder,
+    x: Tensor,
+    samples: int,
+    generator: torch.Generator,
+    chunk: int = 1000,
+) -> Tensor:
+    """log p_θ(x) of a VAE with Bernoulli outputs and the prior N(0, I), by importance sampling with q_φ(z|x).
+
+    log p_θ(x) ≈ log (1/k) Σ_i p_θ(x|z_i) p(z_i) / q_φ(z_i|x), z_i ~ q_φ(z|x): `importance_bounds` at one k = samples,
+    where arguments and errors are described. The mean of the estimate lies below log p_θ(x) and tends to it.
+
+    Returns nats per image, (N,).
+    """
+    return importance_bounds(encoder, decoder, x, [samples], generator, chunk)[0]
+
+
+@torch.no_grad()
+def importance_bounds(
+    encoder: Encoder,
+    decoder: Decoder,
+    x: Tensor,
+    samples: Sequence[int],
+    generator: torch.Generator,
+    chunk: int = 1000,
+) -> Tensor:
+    """Importance-weighted bounds L_k = E[ log (1/k) Σ_i w_i ] of a VAE for several k, from one set of draws.
+
+    With K = max(samples) weights an image, L_k is estimated by the mean over K/k disjoint groups of k weights:
+    each row is an unbiased estimate of its L_k. If each k divides the next, the groups are nested and by Jensen's
+    inequality the estimates themselves rise with k, for every image and every draw.
+
+    encoder: x (B, ...) -> (μ, log σ²), (B, L) each. decoder: z (B, L) -> logits (B, ...) in the shape of x.
+    Modules are set to evaluation mode for the call and restored.
+    x: binary images (N, ...), each pixel 0 or 1, on the modules' device, as the generator is.
+    samples: the values of k, each at least 1 and a divisor of the largest.
+    chunk: the most images decoded at once. Memory is bounded by it (and K weights for each image in work), not by N.
+    Returns nats per image, (len(samples), N).
+    Raises ValueError if x is not binary, a k is below 1 or divides not the largest, chunk < 1, or shapes do not fit.
+    Source: Burda, Grosse & Salakhutdinov 2016, eq. 8 and section 5.
+    """
+    draws = max(samples, default=0)
+    if min(samples, default=0) < 1 or any(draws % k for k in samples):
+        raise ValueError(f"samples is {list(samples)}; give numbers of at least 1 that divide the largest of them.")
+    if chunk < 1:
+        raise ValueError(f"chunk is {chunk}; give the number of images to decode at once, at least 1.")
+    if not ((x == 0) | (x == 1)).all():
+        low, high = x.min().item(), x.max().item()
+        raise ValueError(f"x has values in [{low:.4g}, {high:.4g}] other than 0 and 1; binarise the images first.")
+    with _evaluation(encoder, decoder):
+        images = max(1, chunk // draws)
+        blocks = [_bounds(encoder, decoder, part, samples, draws, generator, chunk) for part in x.split(images)]
+    return torch.cat(blocks, 1)
+
+
+def active_units(mu: Tensor, threshold: float = 1e-2) -> Tensor:
+    """The latent units that a VAE uses: those whose posterior mean varies over the data, Var_x(E_q[z_u]) > threshold.
+
+    mu: the encoder's means over a data set, (N, L), N at least 2.
+    Returns booleans, (L,); their sum is the number of active units. The variances themselves are mu.var(0).
+    Raises ValueError if mu is not (N, L) with N at least 2.
+    Source: Burda, Grosse & Salakhutdinov 2016, section 5.2 (threshold 0.01).
+    """
+    if mu.dim() != 2 or len(mu) < 2:
+        raise ValueError(f"active_units got mu of shape {tuple(mu.shape)}; give (N, L) with N at least 2.")
+    return mu.var(0) > threshold
+
+
+def kl_per_unit(mu: Tensor, log_var: Tensor) -> Tensor:
+    """The mean over the data of KL(q_φ(z_u|x) ‖ N(0, 1)) for each latent unit, ½ (σ² + μ² − 1 − log σ²).
+
+    mu, log_var: μ and log σ² of the encoder over a data set, (N, L).
+    Returns nats, (L,); their sum is the mean of the ELBO's divergence; a unused unit has 0.
+    Raises ValueError if the shapes are not one and the same (N, L).
+    """
+    if mu.dim() != 2 or mu.shape != log_var.shape:
+        raise ValueError(
+            f"kl_per_unit got mu {tuple(mu.shape)} and log_var {tuple(log_var.shape)}; give both as the same (N, L)."
+        )
+    return 0.5 * (log_var.exp() + mu.square() - 1 - log_var).mean(0)
+
+
+def _bounds(
+    encoder: Encoder,
+    decoder: Decoder,
+    x: Tensor,
+    samples: Sequence[int],
+    draws: int,
+    generator: torch.Generator,
+    chunk: int,
+) -> Tensor:
+    """The bounds of one block of images x (B, ...): (len(samples), B)."""
+    mu, log_var = (part.unsqueeze(1) for part in encoder(x))  # (B, 1, L)
+    std = (0.5 * log_var).exp()
+    pixels = x.flatten(1)  # (B, D)
+    parts = []
+    for start in range(0, draws, chunk):
+        size = (len(x), min(chunk, draws - start), mu.shape[-1])  # (B, K', L)
+        noise = torch.randn(size, generator=generator, device=x.device, dtype=mu.dtype)
+        z = mu + std * noise
+        log_ratio = 0.5 * (log_var + noise.square() - z.square()).sum(-1)  # log p(z) − log q(z|x), (B, K')
+        logits = decoder(z.flatten(0, 1)).reshape(len(x), size[1], -1)  # (B, K', D)
+        parts.append(log_ratio + _pixel_log_likelihood(pixels, logits))
+    log_w = torch.cat(parts, 1)  # (B, K)
+    groups = [log_w.unflatten(1, (-1, k)) for k in samples]  # (B, K/k, k)
+    return torch.stack([(group.logsumexp(-1) - math.log(group.shape[-1])).mean(1) for group in groups])
+
+
+def _pixel_log_likelihood(pixels: Tensor, logits: Tensor) -> Tensor:
+    """Bernoulli log-likelihood of pixels (B, D) under logits (B, K, D): nats, (B, K)."""
+    return torch.bmm(logits, pixels.unsqueeze(-1)).squeeze(-1) - F.softplus(logits).sum(-1)
+
+
+@contextmanager
+def _evaluation(*networks: Callable) -> Iterator[None]:
+    """Sets every module among networks to evaluation mode and restores each submodule's own mode at the end."""
+    modules = [module for network in networks if isinstance(network, nn.Module) for module in network.modules()]
+    modes = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = False
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
