@@ -1,0 +1,8 @@
+"""Named data sets, whole and resident on the device, and their endless streams of batches."""
+
+from gennotes.data.batches import Batch, Batches, Images
+from gennotes.data.errors import DataError
+from gennotes.data.mixtures import Mixture, MixtureBatches, toy
+from gennotes.data.sets import ImageSet, load
+
+__all__ = ["Batch", "Batches", "DataError", "ImageSet", "Images", "Mixture", "MixtureBatches", "load", "toy"]
