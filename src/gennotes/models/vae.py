@@ -23,13 +23,16 @@ class VAE(nn.Module):
     architecture: "conv" (strided convolutions) or "mlp" (two hidden layers, as in Burda et al. 2016).
     width: hidden units of the fully connected layers; the convolutions have width/8 and width/4 channels.
     image_size: side of the image in pixels; a multiple of 4 for "conv".
+    seed: of the initial weights; the global random generator is left as it was.
 
     `encoder(x)` takes images (B, 1, S, S) to (μ, log σ²), each (B, L);
     `decoder(z)` takes codes (B, L) to logits (B, 1, S, S), whose sigmoid is the mean of each pixel.
     Raises ValueError if an argument is out of its range.
     """
 
-    def __init__(self, latent: int = 20, width: int = 256, architecture: str = "conv", image_size: int = 28) -> None:
+    def __init__(
+        self, latent: int = 20, width: int = 256, architecture: str = "conv", image_size: int = 28, seed: int = 0
+    ) -> None:
         super().__init__()
         if latent < 1 or width < 8:
             raise ValueError(f"latent={latent}, width={width}: give latent ≥ 1 and width ≥ 8")
@@ -40,7 +43,10 @@ class VAE(nn.Module):
                 f"image_size={image_size} is not a multiple of 4; pad the images or use architecture='mlp'"
             )
         self.latent = latent
-        self.encoder, self.decoder = (_conv if architecture == "conv" else _mlp)(latent, width, image_size)
+        build = _conv if architecture == "conv" else _mlp
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.encoder, self.decoder = build(latent, width, image_size)
 
 
 def _mlp(latent: int, width: int, size: int) -> tuple[nn.Module, nn.Module]:

@@ -1,0 +1,137 @@
+"""What a run leaves behind: its records, its snapshots, and checkpoints that survive a power cut."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+FORMAT = 1  # of a checkpoint folder; raised when an older reader could misread a newer folder
+FILES = ("state.safetensors", "records.npz")  # run.json holds their hashes
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be read, or does not fit: what was found, what was wanted and what to do."""
+
+
+def provenance(device: torch.device) -> dict[str, str]:
+    """Where a run took place: machine, device and versions, as plain strings."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {"device": device.type, "processor": name, "python": platform.python_version(), "torch": torch.__version__}
+
+
+@dataclass
+class History:
+    """The numbers of one run.
+
+    records: one array (T,) a name, an entry a step; "step" counts from 1.
+    snapshots: one array (S, ...) a name, an entry each time a snapshot was taken; "step" says when.
+    settings, provenance: what was asked for, and where it ran.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, str] = field(default_factory=dict)
+    records: dict[str, np.ndarray] = field(default_factory=dict)
+    snapshots: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def append(self, table: str, rows: Mapping[str, np.ndarray]) -> None:
+        """Add rows (n, ...) to each array of "records" or "snapshots"."""
+        arrays = getattr(self, table)
+        if arrays and set(arrays) != set(rows):
+            raise ValueError(
+                f"{table} hold {sorted(arrays)}, this step gave {sorted(rows)}; give the same names always"
+            )
+        for name, values in rows.items():
+            arrays[name] = np.concatenate([arrays[name], values]) if name in arrays else np.asarray(values)
+
+
+def save(folder: str | Path, step: int, state: Mapping[str, Tensor], history: History) -> Path:
+    """Write a checkpoint `folder/step-00000500` holding state.safetensors, records.npz and run.json.
+
+    It is written aside, flushed to the disk and renamed into place, so that a checkpoint is there whole or not at all;
+    only then are older ones removed. Returns its path. Raises OSError if the disk refuses; older ones then stay.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"step-{step:08d}"
+    aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, aside / FILES[0])
+        tables = [("records", history.records), ("snapshots", history.snapshots)]
+        np.savez(aside / FILES[1], **{f"{table}/{k}": v for table, arrays in tables for k, v in arrays.items()})
+        about = {
+            "format": FORMAT,
+            "step": step,
+            "settings": history.settings,
+            "provenance": history.provenance,
+            "sha256": {name: _sha256(aside / name) for name in FILES},
+        }
+        (aside / "run.json").write_text(json.dumps(about, indent=1))
+        for path in [*aside.iterdir(), aside]:
+            _flush(path)
+        if target.exists():  # the same step saved again, by a run that was resumed from an earlier one
+            target.rename(Path(tempfile.mkdtemp(prefix=".old-", dir=folder)) / "x")
+        aside.rename(target)
+        _flush(folder)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    for path in folder.iterdir():
+        if path != target and (path.name.startswith((".old-", ".writing-", "step-"))):
+            shutil.rmtree(path, ignore_errors=True)
+    return target
+
+
+def load(folder: str | Path) -> tuple[int, dict[str, Tensor], History]:
+    """Read the newest checkpoint of `folder` (or the checkpoint `folder` itself): step, state and history.
+
+    Nothing is unpickled, and the hashes in run.json are checked.
+    Raises CheckpointError if there is none, or if it is damaged or of another format.
+    """
+    folder = Path(folder)
+    found = [folder] if (folder / "run.json").exists() else sorted(folder.glob("step-*"))
+    if not found:
+        raise CheckpointError(f"no checkpoint in {folder}; give the folder of a saved run, or leave out resume")
+    path = found[-1]
+    try:
+        about = json.loads((path / "run.json").read_text())
+        if about["format"] != FORMAT:
+            raise CheckpointError(
+                f"{path} has format {about['format']}, wanted {FORMAT}; use the version that wrote it"
+            )
+        for name, wanted in about["sha256"].items():
+            if _sha256(path / name) != wanted:
+                raise CheckpointError(f"{path / name} is damaged (its SHA-256 differs from run.json); delete {path}")
+        state = load_file(path / FILES[0])
+        with np.load(path / FILES[1], allow_pickle=False) as arrays:
+            tables: dict[str, dict[str, np.ndarray]] = {"records": {}, "snapshots": {}}
+            for name in arrays.files:
+                table, _, key = name.partition("/")
+                tables[table][key] = arrays[name]
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read as a checkpoint ({error}); delete it") from error
+    return about["step"], state, History(about["settings"], about["provenance"], **tables)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,367 @@
+"""The training loop: one update function for any number of players, on any device.
+
+    def step(players, batch, generator):
+        mu, log_var = vae.encoder(batch.x)
+        ...
+        players["vae"].minimise(loss)
+        return {"elbo_nats": ...}
+
+    run = train.fit(step, {"vae": vae}, digits.train.batches(128), steps=1_000, seed=0)
+
+The loop knows no model, no loss and no figure. It keeps every number on the device and reads a block of them at a time,
+so that the host never waits for one step; it stops cleanly when interrupted, and picks a run up where it was left.
+"""
+
+import copy
+import math
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from gennotes import device as devices
+from gennotes import history as histories
+from gennotes.history import CheckpointError, History
+
+
+class Batches(Protocol):
+    """What the loop draws from: `at(step, seed)` is a pure function, so a resumed run sees the same batches."""
+
+    def at(self, step: int, seed: int) -> Any: ...
+
+
+def constant(progress: float) -> float:
+    """A schedule that leaves the learning rate as it is."""
+    return 1.0
+
+
+def one_cycle(progress: float) -> float:
+    """A schedule: up in a straight line over the first tenth of the run, then down along half a cosine to 0.
+
+    progress: share of the run that is done, in [0, 1]. Returns the factor of the learning rate, in [0, 1].
+    """
+    return progress / 0.1 if progress < 0.1 else 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
+
+
+class Player:
+    """A network and the optimiser that moves it: a VAE is one player, a GAN is two.
+
+    module: the network; only its own parameters are moved by `minimise`.
+    lr, betas: of Adam (Kingma & Ba 2015). schedule: factor of lr as a function of the share of the run that is done.
+    ema: if given, decay of an exponential moving average of the weights, kept in `averaged` (a copy of the module).
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        schedule: Callable[[float], float] = constant,
+        ema: float | None = None,
+    ) -> None:
+        if not lr > 0:
+            raise ValueError(f"lr={lr}: give a learning rate above 0")
+        if ema is not None and not 0 <= ema < 1:
+            raise ValueError(f"ema={ema}: give a decay in [0, 1), such as 0.999")
+        self.module, self.lr, self.betas, self.schedule, self.ema = module, lr, betas, schedule, ema
+
+    def minimise(self, loss: Tensor) -> None:
+        """One step of Adam down the gradient of `loss` (0-d) with respect to this player's parameters alone.
+
+        From the first loss or gradient on that is not finite, steps are left out, on the device, without a host read.
+        """
+        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        if any(gradient is None for gradient in gradients):
+            lost = ", ".join(n for (n, _), g in zip(self.named_parameters, gradients, strict=True) if g is None)
+            raise ValueError(f"{self.name}: the loss does not depend on {lost}; use these parameters or freeze them")
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.guard.watch(self.index, loss.detach() + torch.nn.utils.get_total_norm(gradients))
+        self.optimiser.found_inf = self.guard.frozen  # a fused optimiser leaves its step out where this is 1
+        self.optimiser.step()
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    # What follows is called by the loop, not by a chapter.
+
+    def join(self, name: str, index: int, guard: "_Guard") -> None:
+        """Take a seat in a run: on its device, with its guard, and a fresh optimiser."""
+        self.name, self.index, self.guard = name, index, guard
+        self.module.to(guard.frozen.device).train()
+        self.named_parameters = [(n, p) for n, p in self.module.named_parameters() if p.requires_grad]
+        self.parameters = [p for _, p in self.named_parameters]
+        if not self.parameters:
+            raise ValueError(f"{name}: the module has no parameter to train; give one that requires a gradient")
+        self.optimiser = torch.optim.Adam(self.parameters, lr=self.lr, betas=self.betas, fused=True)
+        # Batch norm's running averages move in the forward pass: a copy lets a bad step be taken back.
+        self.buffers = [b for b in self.module.buffers() if b.is_floating_point()]
+        self.kept = [b.clone() for b in self.buffers]
+        self.averaged = None if self.ema is None else copy.deepcopy(self.module).eval().requires_grad_(False)
+
+    def schedule_to(self, progress: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.lr * self.schedule(progress)
+
+    @torch.no_grad()
+    def settle(self, step: int) -> None:
+        """After a step: undo what a bad one did to the buffers, and let the average follow."""
+        frozen = self.guard.frozen
+        for buffer, kept in zip(self.buffers, self.kept, strict=True):
+            buffer.copy_(torch.where(frozen > 0, kept, buffer))
+            kept.copy_(buffer)
+        if self.averaged is not None:
+            decay = min(self.ema, (1 + step) / (10 + step))  # a short memory at first, when the weights still move fast
+            weight = (1 - decay) * (1 - frozen)
+            for mean, value in zip(self.averaged.parameters(), self.module.parameters(), strict=True):
+                mean.lerp_(value, weight)
+            for mean, value in zip(self.averaged.buffers(), self.module.buffers(), strict=True):
+                mean.copy_(value)
+
+    def state(self) -> dict[str, Tensor]:
+        tensors = {f"{self.name}/module/{k}": v for k, v in self.module.state_dict().items()}
+        if self.averaged is not None:
+            tensors |= {f"{self.name}/averaged/{k}": v for k, v in self.averaged.state_dict().items()}
+        for name, parameter in self.named_parameters:
+            slots = self.optimiser.state.get(parameter, {})
+            tensors |= {f"{self.name}/optimiser/{name}/{k}": v for k, v in slots.items()}
+        return tensors
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        device = self.guard.frozen.device
+        parts = {"module": self.module, "averaged": self.averaged}
+        for part, module in parts.items():
+            if module is not None:
+                _load(module, _under(state, f"{self.name}/{part}/"), f"{self.name}'s {part} weights")
+        for name, parameter in self.named_parameters:
+            slots = _under(state, f"{self.name}/optimiser/{name}/")
+            self.optimiser.state[parameter] = {k: v.clone().to(device) for k, v in slots.items()}
+        self.kept = [b.clone() for b in self.buffers]
+
+
+class Diverged(ArithmeticError):
+    """A loss or a gradient was not finite. `step` and `player` say where; `run` holds the last good state."""
+
+    def __init__(self, step: int, player: str, run: "Run") -> None:
+        self.step, self.player, self.run = step, player, run
+        super().__init__(
+            f"the loss or gradient of {player!r} at step {step} is not finite; every network was left as it was after"
+            f" step {step - 1} (see this error's .run). Lower the learning rate, or check the data and the loss for"
+            " log(0), division by 0 or overflow"
+        )
+
+
+@dataclass
+class Run:
+    """What `fit` returns: the history so far, and all that it takes to go on.
+
+    interrupted: whether it was stopped before its last step. Give the run, or the folder it was saved to, as `resume=`.
+    """
+
+    history: History
+    state: dict[str, Tensor]
+    step: int
+    interrupted: bool = False
+
+
+def fit(
+    step: Callable[[Mapping[str, Player], Any, torch.Generator], Mapping[str, Tensor]],
+    players: Mapping[str, nn.Module | Player],
+    batches: Batches,
+    *,
+    steps: int,
+    seed: int,
+    snapshot: Callable[[torch.Generator], Mapping[str, Tensor]] | None = None,
+    snapshot_every: int = 100,
+    read_every: int = 50,
+    folder: str | Path | None = None,
+    save_every: int = 1_000,
+    resume: "Run | str | Path | None" = None,
+    progress: bool = True,
+    on_read: Callable[[History], None] | None = None,
+) -> Run:
+    """Train until `steps` updates are done, and return the run.
+
+    step: `step(players, batch, generator)` makes one update of every player and returns named 0-d tensors to record.
+    players: a module (moved by Adam with its usual settings) or a `Player` for each name.
+    batches: see `Batches`; its device is the run's. seed: of the order of the batches and of `generator`.
+    snapshot: `snapshot(generator)` returns named tensors to keep, every `snapshot_every` steps, before the first and
+        after the last; it runs without gradients, modules in eval mode, with a generator of its own.
+    read_every: steps between two reads from the device. on_read: called with the history after each.
+    folder: where checkpoints go, every `save_every` steps and at the end. resume: a run, or a folder, to go on from.
+
+    An interrupt (Ctrl-C, or the notebook's stop button) ends the run after the step under way; nothing is lost.
+    Raises Diverged if a loss or gradient is not finite, CheckpointError if `resume` does not fit.
+    """
+    if steps < 1 or read_every < 1 or snapshot_every < 1 or save_every < 1:
+        raise ValueError(f"{steps=}, {read_every=}, {snapshot_every=}, {save_every=}: give whole numbers of at least 1")
+    first = batches.at(0, seed)
+    device = first.x.device
+    guard = _Guard(device)
+    seats = {name: p if isinstance(p, Player) else Player(p) for name, p in players.items()}
+    for index, (name, player) in enumerate(seats.items()):
+        player.join(name, index, guard)
+    generator = torch.Generator(device).manual_seed(seed)
+    settings = {"steps": steps, "seed": seed, "batch": len(first.x), "lr": {n: p.lr for n, p in seats.items()}}
+    history, done = History(settings, histories.provenance(device)), 0
+    if resume is not None:
+        done, history = _take_up(resume, seats, generator, seed)
+        history.settings, history.provenance = settings, histories.provenance(device)
+
+    def take_snapshot() -> None:
+        if snapshot is None or (history.snapshots and history.snapshots["step"][-1] == done):
+            return
+        with torch.no_grad(), _evaluating(seats.values()):
+            taken = snapshot(torch.Generator(device).manual_seed(seed))
+        rows = {"step": np.array([done])} | {k: v.detach().cpu().numpy()[None] for k, v in taken.items()}
+        history.append("snapshots", rows)
+
+    def current(interrupted: bool) -> Run:
+        state = {name: t for player in seats.values() for name, t in player.state().items()}
+        state = {name: t.detach().clone() for name, t in state.items()}
+        return Run(history, state | {"generator": generator.get_state()}, done, interrupted)
+
+    _say_once(device)
+    quiet = not progress or "GENNOTES_STATIC" in os.environ  # a bar that moved leaves nothing to read on a static page
+    count = len(first.x)
+    bar = tqdm(total=steps * count, initial=done * count, unit=" images", unit_scale=True, disable=quiet, leave=False)
+    with _stop_on_interrupt() as stopped, bar:
+        take_snapshot()
+        while done < steps and not stopped():
+            until = min(steps, *(done - done % every + every for every in (read_every, snapshot_every, save_every)))
+            block: list[Mapping[str, Tensor]] = []
+            while done < until and not stopped():
+                for player in seats.values():
+                    player.schedule_to(done / steps)
+                block.append(step(seats, batches.at(done, seed), generator))
+                done += 1
+                guard.finish()
+                for player in seats.values():
+                    player.settle(done)
+            good, culprit, rows = guard.read(block)
+            steps_now = np.arange(done - len(block), done) + 1
+            history.append("records", {"step": steps_now[:good]} | {k: v[:good] for k, v in rows.items()})
+            if good < len(block):
+                done = done - len(block) + good
+                raise Diverged(done + 1, list(seats)[culprit], current(interrupted=True))
+            bar.update(len(block) * count)
+            bar.set_postfix({k: f"{v[-1]:.4g}" for k, v in rows.items()}, refresh=False)
+            if on_read is not None:
+                on_read(history)
+            if snapshot is not None and (done % snapshot_every == 0 or done == steps):
+                take_snapshot()
+            if folder is not None and done % save_every == 0 and done < steps:
+                histories.save(folder, done, current(False).state, history)
+        run = current(interrupted=done < steps)
+        if folder is not None:
+            histories.save(folder, done, run.state, history)
+    return run
+
+
+class _Guard:
+    """The flag on the device that freezes every player from the first step on that is not finite."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.frozen = torch.zeros((), device=device)  # 0 or 1, in the type a fused optimiser wants
+        self.culprit = torch.full((), -1.0, device=device)
+        self.good = torch.zeros((), device=device)  # whole steps since the last read
+
+    def watch(self, player: int, value: Tensor) -> None:
+        bad = (~torch.isfinite(value)).to(self.frozen.dtype)
+        self.culprit += (1 + player) * bad * (1 - self.frozen)
+        torch.maximum(self.frozen, bad, out=self.frozen)
+
+    def finish(self) -> None:
+        self.good += 1 - self.frozen
+
+    def read(self, block: list[Mapping[str, Tensor]]) -> tuple[int, int, dict[str, np.ndarray]]:
+        """The one host read of a block: how many of its steps were good, who spoilt the next, and the values."""
+        names = list(block[0]) if block else []
+        for values in block:
+            if list(values) != names:
+                raise ValueError(f"one step returned {names}, another {list(values)}; return the same names always")
+        flat = [self.good, self.culprit, *(values[name].detach().to(self.good) for values in block for name in names)]
+        good, culprit, *numbers = torch.stack(flat).tolist()
+        self.good.zero_()
+        table = np.array(numbers, dtype=np.float32).reshape(len(block), len(names))
+        return int(good), int(culprit), {name: table[:, i] for i, name in enumerate(names)}
+
+
+def _take_up(
+    resume: Run | str | Path, seats: Mapping[str, Player], generator: torch.Generator, seed: int
+) -> tuple[int, History]:
+    if isinstance(resume, Run):
+        done, state, history = resume.step, resume.state, resume.history
+    else:
+        done, state, history = histories.load(resume)
+    if history.settings.get("seed") != seed:
+        raise CheckpointError(f"the run to resume had seed {history.settings.get('seed')}, not {seed}; give that seed")
+    for player in seats.values():
+        player.restore(state)
+    generator.set_state(state["generator"])
+    return done, History(records=dict(history.records), snapshots=dict(history.snapshots))
+
+
+def _load(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    wanted = {name: tuple(t.shape) for name, t in module.state_dict().items()}
+    given = {name: tuple(t.shape) for name, t in state.items()}
+    if wanted != given:
+        name = next(n for n in wanted | given if wanted.get(n) != given.get(n))
+        raise CheckpointError(
+            f"{what} are of another model: {name} has shape {given.get(name)}, wanted {wanted.get(name)};"
+            " build the model with the settings of the run to resume"
+        )
+    module.load_state_dict(state)
+
+
+def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
+
+
+@contextmanager
+def _evaluating(players: Any) -> Iterator[None]:
+    players = list(players)
+    for player in players:
+        player.module.eval()
+    try:
+        yield
+    finally:
+        for player in players:
+            player.module.train()
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first interrupt into a request to stop after the step under way; a second one stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(signum: int, frame: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_said: set[str] = set()
+
+
+def _say_once(device: torch.device) -> None:
+    if device.type not in _said:
+        _said.add(device.type)
+        print(f"training on {devices.describe(device)} in float32")
