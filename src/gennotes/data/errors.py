@@ -6,7 +6,7 @@ from typing import Any
 
 
 class DataError(ValueError):
-    """Data that cannot be had or is not what was asked for; the message says what was given, what was wanted, what to do."""
+    """Data that cannot be had or is not what was asked for: the message says what was given, wanted, and what to do."""
 
 
 def whole(name: str, value: Any, least: int) -> int:
@@ -21,5 +21,5 @@ def whole(name: str, value: Any, least: int) -> int:
 
 
 def stream_seed(seed: int, position: int) -> int:
-    """A seed of 64 bits for `position` (an epoch, a step) of the stream `seed`: a hash, so that neighbours share nothing."""
+    """A seed of 64 bits for `position` (an epoch, a step) of the stream `seed`: a hash, so neighbours share nothing."""
     return int.from_bytes(hashlib.blake2b(f"gennotes.data {seed} {position}".encode(), digest_size=8).digest())

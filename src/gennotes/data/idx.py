@@ -18,11 +18,12 @@ CHUNK = 1 << 20  # bytes
 def read(path: Path, item: tuple[int, ...]) -> np.ndarray:
     """The array in the IDX file at `path`, plain or compressed with gzip, as uint8 (N, *item).
 
-    The file holds two zero bytes, 0x08 (unsigned bytes), the number of dimensions, each dimension as a big-endian 32-bit
-    integer, then the bytes in C order. item: the shape that each entry must have: (28, 28) for images, () for labels.
+    The file holds two zero bytes, 0x08 (unsigned bytes), the number of dimensions, each dimension as a big-endian
+    32-bit integer, then the bytes in C order.
+    item: the shape that each entry must have, (28, 28) for images, () for labels.
     Memory grows with what the file holds, never with what its header promises.
-    Raises DataError, with the path, if the file cannot be read, is damaged or cut short, is not IDX of unsigned bytes, has
-    other dimensions, or has bytes after its end.
+    Raises DataError, with the path, if the file cannot be read, is damaged or cut short, is not IDX of unsigned bytes,
+    has other dimensions, or has bytes after its end.
     """
     with _open(path) as stream:
         magic = bytes([0, 0, 8, 1 + len(item)])
@@ -56,7 +57,7 @@ def read(path: Path, item: tuple[int, ...]) -> np.ndarray:
 
 @contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
-    """The file's content as a stream, decompressed if it is compressed; what goes wrong while reading is a DataError."""
+    """The file's content as a stream, decompressed if need be; what goes wrong while reading is a DataError."""
     try:
         with path.open("rb") as raw:
             compressed = raw.read(2) == b"\x1f\x8b"

@@ -27,12 +27,15 @@ class Mixture:
     def draw(self, n: int, generator: torch.Generator) -> Batch:
         """n points with the modes that they come from: x float32 (n, 2), y int64 (n,).
 
-        Raises DataError if n is not a whole number of at least 1, or if the generator is on another device than the mixture.
+        Raises DataError if n is not a whole number of at least 1, or if the generator is on another kind of device than
+        the mixture.
         """
         n, device = whole("the number of points", n, 1), self.means.device
-        if generator.device != device:
-            wanted = f"torch.Generator({str(device)!r})"
-            raise DataError(f"the generator is on {generator.device} and the mixture on {device}; give {wanted}")
+        if generator.device.type != device.type:
+            raise DataError(
+                f"the generator is on {generator.device} and the mixture on {device}; "
+                f"give torch.Generator({device.type!r})"
+            )
         y = torch.randint(len(self.means), (n,), generator=generator, device=device)
         noise = torch.randn(n, 2, generator=generator, device=device)
         return Batch(self.means.index_select(0, y) + self.std * noise, y)
