@@ -71,6 +71,14 @@ def read(name: str, folder: Path = FOLDER) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def published(paper: str, path: Path = Path("published.json")) -> dict[str, Any]:
+    """The numbers of a paper, with their source and protocol, from `book/published.json`."""
+    papers = json.loads(Path(path).read_text())
+    if paper not in papers:
+        raise ValueError(f"{path} has no paper {paper!r}; give one of {', '.join(papers)}")
+    return papers[paper]
+
+
 def _rounded(value: Any) -> Any:
     """Floats to six digits: more would be noise, and differ in every commit."""
     if isinstance(value, dict):

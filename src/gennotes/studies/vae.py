@@ -32,7 +32,9 @@ def small(settings: Settings) -> Settings:
     return replace(settings, architecture="mlp", latent=10, width=200, steps=600)
 
 
-def fit(settings: Settings, digits: ImageSet, seed: int, beta: float = 1.0) -> tuple[VAE, train.Run]:
+def fit(
+    settings: Settings, digits: ImageSet, seed: int, beta: float = 1.0, progress: bool = False
+) -> tuple[VAE, train.Run]:
     """Train one VAE on dynamically binarised images, as the chapter's training cell does."""
     vae = models.VAE(settings.latent, settings.width, settings.architecture, digits.train.x.shape[-1], seed=seed)
 
@@ -53,7 +55,7 @@ def fit(settings: Settings, digits: ImageSet, seed: int, beta: float = 1.0) -> t
         snapshot=lambda generator: {
             "elbo_nats": bound(vae, binarise(digits.validation.pixels(), generator), generator)
         },
-        progress=False,
+        progress=progress,
     )
     vae.eval()
     return vae, run
@@ -76,7 +78,6 @@ def versions(x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
     return {"grey": x, "sampled": binarise(x, generator), "thresholded": (x > 0.5).to(x.dtype)}
 
 
-@torch.no_grad()
 def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[str, Any]:
     digits = data.load(settings.data, device)
 
@@ -87,14 +88,15 @@ def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[
     test = versions(digits.test.pixels(), noise())
     for seed in seeds:
         start = time.perf_counter()
-        with torch.enable_grad():
-            vae, run = fit(settings, digits, seed)
-        mu, log_var = vae.encoder(test["sampled"])
+        vae, run = fit(settings, digits, seed)
+        seconds = time.perf_counter() - start
+        with torch.no_grad():
+            mu, log_var = vae.encoder(test["sampled"])
         bounds = metrics.importance_bounds(
             vae.encoder, vae.decoder, test["sampled"], list(settings.bound_samples), noise()
         )
         row = {
-            "train_seconds": time.perf_counter() - start,
+            "train_seconds": seconds,
             "validation_steps": run.history.snapshots["step"].tolist(),
             "validation_elbo_nats": run.history.snapshots["elbo_nats"].tolist(),
             "test_elbo_nats": {name: bound(vae, x, noise()).item() for name, x in test.items()},
@@ -112,8 +114,7 @@ def sweep(
     settings: Settings, digits: ImageSet, seed: int, beta: float, x: Tensor, generator: torch.Generator
 ) -> dict[str, float]:
     """Train a small VAE at `beta`; its rate KL(q‖p) and distortion −E_q[log p(x|z)] on x, nats per image."""
-    with torch.enable_grad():
-        vae, _ = fit(small(settings), digits, seed, beta)
+    vae, _ = fit(small(settings), digits, seed, beta)
     with torch.no_grad():
         mu, log_var = vae.encoder(x)
         terms = losses.elbo(x, vae.decoder(models.reparameterise(mu, log_var, generator)), mu, log_var)
