@@ -1,7 +1,29 @@
 """Figures of the book: one function a figure, plain arrays in, a figure out that a notebook shows once."""
 
+from gennotes.figures.architectures import autoencoder_diagram, vae_diagram
+from gennotes.figures.bounds import bound_by_samples, decomposition, rate_distortion
+from gennotes.figures.diagrams import Edge, Node, diagram
+from gennotes.figures.gradients import estimator_spread
 from gennotes.figures.images import image_grid, image_rows, reconstructions
+from gennotes.figures.latent import kl_by_unit, posteriors
 from gennotes.figures.lines import curves
 from gennotes.figures.style import use
 
-__all__ = ["curves", "image_grid", "image_rows", "reconstructions", "use"]
+__all__ = [
+    "Edge",
+    "Node",
+    "autoencoder_diagram",
+    "bound_by_samples",
+    "curves",
+    "decomposition",
+    "diagram",
+    "estimator_spread",
+    "image_grid",
+    "image_rows",
+    "kl_by_unit",
+    "posteriors",
+    "rate_distortion",
+    "reconstructions",
+    "use",
+    "vae_diagram",
+]

@@ -12,7 +12,7 @@ from gennotes.figures import style
 from gennotes.figures.arrays import pixels
 
 GAP = 6  # device pixels between neighbours
-LARGEST = 180  # device pixels: no image is drawn wider than this, that is 90 pixels of a page
+LARGEST = 1.05  # inches: no image is drawn wider than this
 
 
 @style.house
@@ -75,34 +75,39 @@ def _draw(
     rows: Mapping[Any, np.ndarray], columns: int, title: str, column_labels: Sequence[str] | None, note: str
 ) -> style.Figure:
     """Draws rows on a canvas of device pixels, every image pixel a whole number of them wide."""
-    dpi, theme = style.RASTER_DPI, style.theme()
+    theme = style.theme()
     height, width = next(iter(rows.values())).shape[1:3]
     labels = [key if isinstance(key, str) else key[1] for key in rows]
     labels = [label if "\n" in label or "$" in label else textwrap.fill(label, 16) for label in labels]
+    margin, left = 0.04, 0.04  # inches
+    if any(labels):
+        left += max(style.text_width(label, style.SMALL) for label in labels) + 0.12
 
-    canvas = round(style.WIDTH * dpi)
-    margin = round(0.04 * dpi)
-    left = margin + round(max(style.text_width(label, style.SMALL) for label in labels) * dpi)
-    left += round(0.12 * dpi) if left > margin else 0
-    room = min((canvas - left - margin - GAP * (columns - 1)) / columns, max(LARGEST, width))
-    scale = max(1, int(room // width))  # device pixels to an image pixel
+    # The resolution is the one at which whole device pixels fill the width: the first at or above that of the style.
+    room = style.WIDTH - left - margin
+    scale, dpi = 0, 0.0  # device pixels to an image pixel
+    while dpi < style.RASTER_DPI:
+        scale += 1
+        dpi = (columns * scale * width + (columns - 1) * GAP) / room
+    if scale * width / dpi > LARGEST:
+        dpi = style.RASTER_DPI
+        scale = max(1, int(LARGEST * dpi // width))
     w, h = scale * width, scale * height
-    indent = left if left > margin else (canvas - columns * (w + GAP) + GAP) // 2
+    canvas, margin, left = style.WIDTH * dpi, round(margin * dpi), round(left * dpi)
 
-    lines = textwrap.wrap(" ".join(title.split()), 74)
-    head = round((0.1 + 0.235 * len(lines)) * dpi) + (round(0.24 * dpi) if note else 0)
+    title = style.wrap_title(title)
+    head = round((0.1 + 0.235 * len(title.split("\n"))) * dpi) + (round(0.24 * dpi) if note else 0)
     above = round(0.26 * dpi) if column_labels is not None else round(0.06 * dpi)
     tall = head + above + len(rows) * (h + GAP) + margin
 
-    figure = style.Figure(height=tall / dpi, raster=True, layout="none")
+    figure = style.Figure(height=(tall + 1e-3) / dpi, raster=True, dpi=dpi, layout="none")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, canvas), ylim=(tall, 0))  # downwards, as images run
-    start = min(indent, margin) if left > margin else indent
     axes.text(
-        start,
+        margin,
         0.08 * dpi,
-        "\n".join(lines),
+        title,
         fontsize=style.TITLE,
         weight="bold",
         va="top",
@@ -110,19 +115,19 @@ def _draw(
         gid="title",
     )
     if note:
-        axes.text(start, head - 0.05 * dpi, note, fontsize=style.SMALL, color=theme.quiet, va="bottom")
+        axes.text(margin, head - 0.05 * dpi, note, fontsize=style.SMALL, color=theme.quiet, va="bottom")
     frames = []
     for i, (label, images) in enumerate(zip(labels, rows.values(), strict=True)):
         top = head + above + i * (h + GAP)
         if label:
             axes.text(margin, top + h / 2, label, fontsize=style.SMALL, va="center", linespacing=1.2)
         for j, image in enumerate(images):
-            x = indent + j * (w + GAP)
+            x = left + j * (w + GAP)
             box = (x, x + w, top + h, top)
             axes.imshow(image, cmap=theme.images, vmin=0, vmax=1, extent=box, interpolation="nearest", aspect="auto")
             frames.append(Rectangle((x - 1, top - 1), w + 2, h + 2))
     for j, label in enumerate(column_labels or ()):
-        x = indent + j * (w + GAP) + w / 2
+        x = left + j * (w + GAP) + w / 2
         axes.text(x, head + above - 0.05 * dpi, label, fontsize=style.SMALL, ha="center", va="bottom")
     axes.add_collection(PatchCollection(frames, facecolor="none", edgecolor=theme.faint, linewidth=0.75))
     axes.set(xlim=(0, canvas), ylim=(tall, 0))

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from gennotes.figures import style
 from gennotes.figures.arrays import array, arrays
+from gennotes.figures.labels import label_ends
 
 SPREADS = {"range": "lowest to highest", "sd": "one standard deviation either side"}
 
@@ -62,49 +62,6 @@ def curves(
         seeds = " or ".join(str(n) for n in sorted(counts))
         axes.set_title(f"line: mean of {seeds} seeds; band: {SPREADS[spread]}")
     style.title(figure, title)
-    label_ends(figure, axes, ends)
+    if ends:
+        label_ends(figure, axes, ends)
     return figure
-
-
-def label_ends(figure: style.Figure, axes: Axes, ends: list[tuple[str, float | None, float, str]]) -> None:
-    """Writes each label right of the axes at the height of its line's end, moved apart where two would touch.
-
-    ends: (label, x or None for the right border, y, colour).
-    """
-    right = axes.get_xlim()[1]
-    notes = []
-    for label, x, y, colour in ends:
-        notes.append(
-            axes.annotate(
-                label,
-                xy=(right if x is None else x, y),
-                xycoords="data",
-                xytext=(1.025, 0.5),
-                textcoords="axes fraction",
-                color=style.ink(colour),
-                va="center",
-                annotation_clip=False,
-                arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 1},
-            )
-        )
-    figure.draw_without_rendering()  # the layout is known from here on
-    box = axes.get_window_extent()
-    wanted = np.array([(axes.transData.transform((right, y))[1] - box.y0) / box.height for _, _, y, _ in ends])
-    heights = np.array([note.get_window_extent().height for note in notes]) / box.height
-    for note, y in zip(notes, spaced(wanted, heights.max(initial=0.0) * 1.15), strict=True):
-        note.set_position((1.025, y))
-
-
-def spaced(wanted: np.ndarray, gap: float) -> np.ndarray:
-    """The positions nearest to `wanted` (in least squares) that keep their order and lie at least `gap` apart."""
-    order = np.argsort(wanted, kind="stable")
-    blocks: list[tuple[float, int]] = []  # (mean of the wanted positions less their offsets, how many)
-    for i, position in enumerate(wanted[order]):
-        mean, count = position - i * gap, 1
-        while blocks and blocks[-1][0] > mean:  # pool adjacent violators
-            other, n = blocks.pop()
-            mean, count = (mean * count + other * n) / (count + n), count + n
-        blocks.append((mean, count))
-    placed = np.empty(len(wanted))
-    placed[order] = np.repeat([m for m, _ in blocks], [n for _, n in blocks]) + np.arange(len(wanted)) * gap
-    return placed

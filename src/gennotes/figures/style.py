@@ -2,7 +2,7 @@
 
 import functools
 import io
-import textwrap
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ DATA = "#0072B2"  # data, and what comes from it
 MODEL = "#D55E00"  # model, decoder or generator
 CRITIC = "#009E73"  # discriminator or critic
 MIXTURE = "#F0E442"  # the mixture M = (P + Q)/2; too light on paper alone, so always with a dark edge
-OTHER = "#CC79A7"  # a fourth series, where a page needs one
+OTHER = "#CC79A7"  # a fourth series; in a diagram what is scored
 REFERENCE = "#7A7F85"  # prior, exact value, published value
 
 # Ten classes, Tol's "muted" scheme (Colour Schemes, SRON/EPS/TN/09-002, 2021) with its pale grey made dark enough for
@@ -97,7 +97,7 @@ def settings() -> dict[str, Any]:
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
         "font.size": TEXT,
-        "mathtext.fontset": "stix",
+        "mathtext.fontset": "dejavuserif",
         "text.color": _theme.ink,
         "axes.facecolor": _theme.paper,
         "axes.edgecolor": _theme.quiet,
@@ -140,11 +140,13 @@ class Figure(matplotlib.figure.Figure):
 
     It is not known to pyplot, so nothing is left open and nothing shows it a second time.
 
-    height: inches. raster: True for a figure that is mostly pixels.
+    height: inches. raster: True for a figure that is mostly pixels. dpi: resolution of its PNG.
     """
 
-    def __init__(self, height: float = 3.6, raster: bool = False, layout: str = "constrained"):
-        self._settings = settings()
+    def __init__(
+        self, height: float = 3.6, raster: bool = False, dpi: float = RASTER_DPI, layout: str = "constrained"
+    ) -> None:
+        self._settings = settings() | {"savefig.dpi": dpi}
         self._raster = raster
         with matplotlib.rc_context(self._settings):
             super().__init__(figsize=(WIDTH, height), layout=layout)
@@ -165,7 +167,9 @@ class Figure(matplotlib.figure.Figure):
             return None
         buffer = io.StringIO()
         self.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-        return buffer.getvalue()
+        # A hundredth of a point is enough for a path, and makes the file a third smaller.
+        shorter = functools.partial(re.sub, r"(\.\d\d)\d+", r"\1")
+        return re.sub(r' d="[^"]*"', lambda path: shorter(path[0]), buffer.getvalue())
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]] | None:
         if not self._raster:
@@ -199,10 +203,20 @@ def house(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
-def title(figure: Figure, text: str, columns: int = 74) -> None:
-    """Sets the figure's title, flush left, wrapped at `columns` letters."""
-    lines = textwrap.fill(" ".join(text.split()), columns)
-    figure.suptitle(lines, x=0.006, ha="left", fontsize=TITLE, fontweight="bold", linespacing=1.25)
+def title(figure: Figure, text: str) -> None:
+    """Sets the figure's title, flush left, wrapped at the width of the page."""
+    figure.suptitle(wrap_title(text), x=0.006, ha="left", fontsize=TITLE, fontweight="bold", linespacing=1.25)
+
+
+def wrap_title(text: str) -> str:
+    """`text` in lines that fit the width of the page."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and text_width(f"{lines[-1]} {word}", TITLE, "bold") < WIDTH - 0.15:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def ink(colour: str, contrast: float = 4.5) -> str:
