@@ -1,0 +1,7 @@
+"""Interactive figures: a Python shell and one readable ES module each, the same in JupyterLab and on a static page."""
+
+from .host import Explorer
+from .latent import LatentExplorer, latent
+from .network import Network, pack
+
+__all__ = ["Explorer", "LatentExplorer", "Network", "latent", "pack"]
