@@ -22,6 +22,7 @@ import torch
 
 from gennotes import device as devices
 from gennotes.history import provenance
+from gennotes.studies import vae as vae  # the chapters read a study's settings as studies.vae.Settings()
 
 FOLDER = Path("measurements")  # seen from a chapter, which runs in book/
 
