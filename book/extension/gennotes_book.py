@@ -60,24 +60,53 @@ def without_icon_script(app: Sphinx, pagename: str, templatename: str, context: 
 
 
 def plain_docstring(app: Sphinx, what: str, name: str, obj, options, lines: list[str]) -> None:
-    """Turn a docstring in plain text (`code`, paragraphs, indented formulas, - lists) into reStructuredText."""
+    """Turn a docstring in plain text into reStructuredText.
+
+    Paragraphs, `code`, lists ("- ", "1. ") and blocks indented by four (formulas, code) are kept; a line that begins with
+    "Returns", "Raises", "Source" or the name of a parameter begins a paragraph.
+    """
+    paragraph = re.compile(r"(Returns|Raises|Warns|Yields|Sources?)\b|\w+(, \w+)*: ")
     out: list[str] = []
-    block = False
+    before = "empty"
     for line in lines:
-        indented = line.startswith("    ")
-        if indented and not block:
-            out += ["::", ""] if not out or not out[-1].strip() else ["", "::", ""]
-        if line.strip():
-            block = indented
-        out.append(line if indented else plain_line(line))
+        text = line.strip()
+        indent = len(line) - len(line.lstrip())
+        if not text:
+            kind = "empty" if before != "block" else "block"
+        elif indent >= 4:
+            kind = "block"
+        elif re.match(r"(-|\d+\.) ", text):
+            kind = "item"
+        else:
+            kind = "item" if indent and before == "item" else "text"
+        if text and kind == "block" and before != "block":
+            out += ["", "::", ""]
+        elif text and before != "empty" and (kind != before or (kind == "text" and paragraph.match(text))):
+            out.append("")
+        out.append(line if kind == "block" else plain_line(line if kind == "item" else text))
+        before = kind
     lines[:] = [*out, ""]
 
 
 def plain_line(line: str) -> str:
     """Escape what reStructuredText would read as mark-up, outside `code`."""
-    mark, rest = re.match(r"(\s*(?:- )?)(.*)", line).groups()
+    mark, rest = re.match(r"(\s*(?:(?:-|\d+\.) )?)(.*)", line).groups()
     parts = re.split(r"`+([^`]+)`+", rest)
     return mark + "".join(f"``{part}``" if i % 2 else re.sub(r"([\\*_|])", r"\\\1", part) for i, part in enumerate(parts))
+
+
+def type_in_a_signature(app: Sphinx, env, node, contnode):
+    """Link a type to where the package documents it (a class is documented under the name it is imported by); leave those of others as text."""
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"]
+    if not target.startswith("gennotes."):
+        return contnode
+    domain = env.get_domain("py")
+    public = [name for name in domain.objects if name.rpartition(".")[2] == target.rpartition(".")[2]]
+    if len(public) != 1:
+        return contnode
+    return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], public[0], node, contnode)
 
 
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
@@ -114,6 +143,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("env-get-updated", pages_with_numbers_of_others)
     app.connect("html-page-context", without_icon_script)
     app.connect("autodoc-process-docstring", plain_docstring)
+    app.connect("missing-reference", type_in_a_signature)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", report, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
