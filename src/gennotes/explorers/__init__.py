@@ -3,5 +3,6 @@
 from .host import Explorer
 from .latent import LatentExplorer, latent
 from .network import Network, pack
+from .panel import panel
 
-__all__ = ["Explorer", "LatentExplorer", "Network", "latent", "pack"]
+__all__ = ["Explorer", "LatentExplorer", "Network", "latent", "pack", "panel"]
