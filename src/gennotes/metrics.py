@@ -135,8 +135,8 @@ def _bounds(
 def _log_sigmoid_sum(signed: Tensor) -> Tensor:
     """Σ_i log σ(t_i) over the last dimension of t (..., D), which is overwritten: (...).
 
-    With t = (2x − 1) ℓ this is the log-likelihood of binary pixels x under logits ℓ. It costs one exponential a pixel
-    and one logarithm for 112 pixels, two thirds of the time of `logsigmoid`: log σ(t) = min(t, 0) + log σ(|t|), where σ(|t|) is
+    With t = (2x − 1) ℓ this is the log-likelihood of binary x under logits ℓ, by log σ(t) = min(t, 0) + log σ(|t|).
+    It takes one exponential a pixel and one logarithm for 112 pixels, two thirds of the time of `logsigmoid`: σ(|t|) is
     at least ½, so that a product of 112 of them is at least 2^−112, within float32's range of 2^−126.
     """
     below = signed.clamp(max=0).sum(-1)
