@@ -33,7 +33,7 @@ def decomposition(
     figure = style.Figure(height=1.5 + 0.62 * len(labels))
     axes = figure.add_subplot()
     rows = np.arange(len(labels))
-    span = max(log_evidence - elbo.min(), (elbo + gap).max() - elbo.min(), 1e-6)
+    span = max(log_evidence - elbo.min(), (elbo + gap).max() - elbo.min(), 0.02 * abs(log_evidence), 1e-3)
     left = min(elbo.min(), log_evidence) - 0.42 * span
     axes.hlines(rows, left, elbo, color=style.DATA, linewidth=1.6)
     axes.barh(
@@ -161,7 +161,7 @@ def rate_distortion(
     axes.margins(0.14)
     style.title(figure, title)
     names = [f"β = {b:g}" for b in beta[order]]
-    axes.set_xlim(left=-0.04 * rate.max())
+    axes.set_xlim(-0.04 * rate.max(), 1.16 * rate.max())
     lines = [(x, y), *((rate[[s, s], i], distortion[[s, s], i]) for s in range(len(rate)) for i in range(len(beta)))]
     label_points(figure, axes, x, y, names, lines, fontsize=style.TEXT)
     return figure

@@ -1,6 +1,5 @@
 """Rows and grids of images, pixel for pixel."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,25 +77,26 @@ def _draw(
     theme = style.theme()
     height, width = next(iter(rows.values())).shape[1:3]
     labels = [key if isinstance(key, str) else key[1] for key in rows]
-    labels = [label if "\n" in label or "$" in label else textwrap.fill(label, 16) for label in labels]
+    labels = [style.wrap(label, 1.3, style.SMALL) for label in labels]
     margin, left = 0.04, 0.04  # inches
     if any(labels):
         left += max(style.text_width(label, style.SMALL) for label in labels) + 0.12
 
     # The resolution is the one at which whole device pixels fill the width: the first at or above that of the style.
-    room = style.WIDTH - left - margin
+    # Images too large for that are scaled down to the width.
+    room, gaps = max(style.WIDTH - left - margin, 1.0), (columns - 1) * GAP
     scale, dpi = 0, 0.0  # device pixels to an image pixel
     while dpi < style.RASTER_DPI:
         scale += 1
-        dpi = (columns * scale * width + (columns - 1) * GAP) / room
-    if scale * width / dpi > LARGEST:
+        dpi = (columns * scale * width + gaps) / room
+    if not scale * width / LARGEST <= dpi <= 1.5 * style.RASTER_DPI:
         dpi = style.RASTER_DPI
-        scale = max(1, int(LARGEST * dpi // width))
-    w, h = scale * width, scale * height
+        widest = min(LARGEST * dpi, (room * dpi - gaps) / columns)
+        scale = widest // width or widest / width
+    w, h = round(scale * width), round(scale * height)
     canvas, margin, left = style.WIDTH * dpi, round(margin * dpi), round(left * dpi)
 
-    title = style.wrap_title(title)
-    head = round((0.1 + 0.235 * len(title.split("\n"))) * dpi) + (round(0.24 * dpi) if note else 0)
+    head = round((0.1 + 0.235 * len(style.wrap_title(title).split("\n"))) * dpi) + (round(0.24 * dpi) if note else 0)
     above = round(0.26 * dpi) if column_labels is not None else round(0.06 * dpi)
     tall = head + above + len(rows) * (h + GAP) + margin
 
@@ -104,16 +104,7 @@ def _draw(
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, canvas), ylim=(tall, 0))  # downwards, as images run
-    axes.text(
-        margin,
-        0.08 * dpi,
-        title,
-        fontsize=style.TITLE,
-        weight="bold",
-        va="top",
-        linespacing=1.25,
-        gid="title",
-    )
+    style.title(figure, title)
     if note:
         axes.text(margin, head - 0.05 * dpi, note, fontsize=style.SMALL, color=theme.quiet, va="bottom")
     frames = []

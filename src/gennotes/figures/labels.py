@@ -21,35 +21,42 @@ def label_ends(figure: style.Figure, axes: Axes, ends: list[tuple[str, float | N
 
     ends: (label, x or None for the right border, y, colour).
     """
+    look = {"transform": axes.transAxes, "va": "center", "linespacing": 1.1}
     texts = [
-        axes.text(1.03, 0.5, label, transform=axes.transAxes, color=style.ink(colour), va="center", linespacing=1.1)
-        for label, _, _, colour in ends
+        axes.text(1.03, 0.5, style.wrap(label, 1.5), color=style.ink(colour), **look) for label, _, _, colour in ends
     ]
     figure.draw_without_rendering()  # the layout is known from here on
     box, right = axes.get_window_extent(), axes.get_xlim()[1]
     points = axes.transData.transform([(right if x is None else x, y) for _, x, y, _ in ends])
     points = (points - (box.x0, box.y0)) / (box.width, box.height)
     heights = np.array([text.get_window_extent().height for text in texts]) / box.height
-    placed = spaced(points[:, 1], heights.max() * 1.1)
+    placed = spaced(points[:, 1], 1.05 * heights)
     for text, (x, y), height, (_, _, _, colour) in zip(texts, points, placed, ends, strict=True):
         text.set_y(height)
-        if abs(height - y) > 0.25 * heights.max() or x < 0.97:  # the label is not beside its line: lead to it
+        if abs(height - y) > 0.3 * heights.min() or x < 0.97:  # the label is not beside its line: lead to it
             leader = ([x, 1.022], [y, height])
             axes.plot(*leader, transform=axes.transAxes, color=colour, linewidth=0.9, alpha=0.7, clip_on=False)
 
 
-def spaced(wanted: np.ndarray, gap: float) -> np.ndarray:
-    """The positions nearest to `wanted` (in least squares) that keep their order and lie at least `gap` apart."""
+def spaced(wanted: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Places things of `sizes` in [0, 1] as near to `wanted` as can be without overlap, in the order of `wanted`.
+
+    wanted, sizes: (n,), centres and lengths. Returns centres (n,), those with the least sum of squared shifts.
+    If the sizes add up to more than 1, they stand from 0 upwards and leave the interval.
+    """
     order = np.argsort(wanted, kind="stable")
-    blocks: list[tuple[float, int]] = []  # (mean of the wanted positions less their offsets, how many)
-    for i, position in enumerate(wanted[order]):
-        mean, count = position - i * gap, 1
-        while blocks and blocks[-1][0] > mean:  # pool adjacent violators
+    size = sizes[order]
+    offsets = np.cumsum(size) - size / 2  # centres of things that stand from 0 upwards without a gap
+    blocks: list[tuple[float, int]] = []  # shift of things that touch, and how many they are
+    for shift in wanted[order] - offsets:  # the shifts must not fall: pool adjacent violators
+        count = 1
+        while blocks and blocks[-1][0] > shift:
             other, n = blocks.pop()
-            mean, count = (mean * count + other * n) / (count + n), count + n
-        blocks.append((mean, count))
+            shift, count = (shift * count + other * n) / (count + n), count + n
+        blocks.append((shift, count))
+    shifts = np.repeat([shift for shift, _ in blocks], [count for _, count in blocks])
     placed = np.empty(len(wanted))
-    placed[order] = np.repeat([m for m, _ in blocks], [n for _, n in blocks]) + np.arange(len(wanted)) * gap
+    placed[order] = offsets + np.clip(shifts, 0.0, max(0.0, 1.0 - size.sum()))
     return placed
 
 

@@ -43,7 +43,7 @@ MARKERS = ("o", "s", "^", "D", "v")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
 
 WIDTH = 7.2  # inches: the text width of a page
-TITLE, TEXT, SMALL = 13.0, 12.0, 10.5  # points; at a phone's width a page shows them at about half size
+TITLE, TEXT, SMALL = 13.0, 12.0, 11.0  # points; at a phone's width a page shows them at about half size
 RASTER_DPI = 192  # twice the 96 pixels per inch of a page
 
 
@@ -167,9 +167,10 @@ class Figure(matplotlib.figure.Figure):
             return None
         buffer = io.StringIO()
         self.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-        # A hundredth of a point is enough for a path, and makes the file a third smaller.
+        # Smaller by a third: a hundredth of a point is enough for a path, and nobody reads the indentation.
         shorter = functools.partial(re.sub, r"(\.\d\d)\d+", r"\1")
-        return re.sub(r' d="[^"]*"', lambda path: shorter(path[0]), buffer.getvalue())
+        svg = re.sub(r' d="[^"]*"', lambda path: shorter(path[0]), buffer.getvalue())
+        return re.sub(r"\n +", "\n", svg)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]] | None:
         if not self._raster:
@@ -205,17 +206,28 @@ def house(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 def title(figure: Figure, text: str) -> None:
     """Sets the figure's title, flush left, wrapped at the width of the page."""
-    figure.suptitle(wrap_title(text), x=0.006, ha="left", fontsize=TITLE, fontweight="bold", linespacing=1.25)
+    place = {} if figure.get_layout_engine() else {"y": 1 - 0.08 / figure.get_figheight()}  # else the layout finds it
+    look = {"ha": "left", "va": "top", "fontsize": TITLE, "fontweight": "bold", "linespacing": 1.25}
+    figure.suptitle(wrap_title(text), x=0.006, **look, **place)
 
 
 def wrap_title(text: str) -> str:
-    """`text` in lines that fit the width of the page."""
+    """`text` in lines that fit the width of the page as a title."""
+    return wrap(text, WIDTH - 0.15, TITLE, "bold")
+
+
+def wrap(text: str, width: float, size: float = TEXT, weight: str = "normal") -> str:
+    """`text` in lines of at most `width` inches at `size` points, but no word is cut; line breaks it has are kept."""
     lines: list[str] = []
-    for word in text.split():
-        if lines and text_width(f"{lines[-1]} {word}", TITLE, "bold") < WIDTH - 0.15:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
+    for part in text.split("\n"):
+        line = ""
+        for word in part.split():
+            longer = f"{line} {word}" if line else word
+            if line and text_width(longer, size, weight) > width:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
     return "\n".join(lines)
 
 
