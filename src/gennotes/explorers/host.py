@@ -1,8 +1,8 @@
-"""Where explorers live: one ES module each, hosted by anywidget in JupyterLab and by `page.js` on a page without a kernel.
+"""Where explorers live: one ES module each, hosted by anywidget in JupyterLab and by `page.js` on a page alone.
 
-Where the variable `GENNOTES_STATIC` is set (the book's build sets it), an explorer opens no comm and shows itself as one
-piece of HTML that needs neither a kernel nor a network. Elsewhere it is an ordinary widget, and a saved notebook does not
-carry its weights.
+Where the variable `GENNOTES_STATIC` is set (the book's build sets it), an explorer opens no comm and shows itself as
+one piece of HTML that needs neither a kernel nor a network. Elsewhere it is an ordinary widget, and a saved notebook
+does not carry its weights.
 """
 
 import hashlib
@@ -80,9 +80,10 @@ class Explorer(anywidget.AnyWidget):
     module: ClassVar[str]  # the file of the ES module, in this folder
     _css = read("explorer.css")
 
-    layout = InstanceDict(Layout, allow_none=True).tag(sync=True, **widget_serialization)
+    layout = InstanceDict(Layout, (), allow_none=True).tag(sync=True, **widget_serialization)
     title = traitlets.Unicode().tag(sync=True)
     alt = traitlets.Unicode().tag(sync=True)
+    poster = traitlets.Unicode()  # a still picture as a data URI, for readers without scripts
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "module" in cls.__dict__:  # not for the class that anywidget derives for each widget
@@ -100,23 +101,19 @@ class Explorer(anywidget.AnyWidget):
         if not self.static:
             super().open()
 
-    def poster(self) -> str:
-        """A still picture, as a data URI, for readers without scripts; each explorer draws its own."""
-        raise NotImplementedError
-
     def to_html(self) -> str:
         """The explorer as a piece of HTML: poster, values, style, module and page host, with no reference outside."""
         own = set(self.trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names())
         values = {name: getattr(self, name) for name in sorted(own) if not name.startswith("_")}
         data = json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         name = f"gn-{hashlib.sha256(data.encode()).hexdigest()[:8]}-{next(_serial)}"
-        entry = f'import explorer from "./{self.module}";\nimport {{ mount }} from "./page.js";\nmount(explorer, "{name}");\n'
+        imports = f'import explorer from "./{self.module}";\nimport {{ mount }} from "./page.js";\n'
         return (
             f'<div id="{name}" class="gn-explorer-host">\n'
             f"<style>\n{self._css}</style>\n"
-            f'<img class="gn-poster dark-light" src="{self.poster()}" alt="{html.escape(self.alt)}">\n'
+            f'<img class="gn-poster dark-light" src="{self.poster}" alt="{html.escape(self.alt)}">\n'
             f'<script type="application/json">{data}</script>\n'
-            f'<script type="module">\n{bundle(entry)}</script>\n'
+            f'<script type="module">\n{bundle(f'{imports}mount(explorer, "{name}");')}\n</script>\n'
             "</div>"
         )
 

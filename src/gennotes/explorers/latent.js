@@ -102,10 +102,10 @@ class LatentView {
     const [, , height, width] = this.decoder.outputs[0].shape;
     this.canvas = make("canvas", { class: "gn-picture", width, height, role: "img", "aria-label": this.model.get("alt") });
     this.canvas.style.aspectRatio = `${width} / ${height}`;
-    this.context = this.canvas.getContext("2d");
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true }); // it is written by the processor
     this.image = this.context.createImageData(width, height);
     this.length = make("span", { class: "gn-number" });
-    const note = make("p", { class: "gn-note" }, "decoded from ", variable("z"), ", ‖", variable("z"), "‖ = ", this.length);
+    const note = make("p", { class: "gn-note" }, "‖", variable("z"), "‖ = ", this.length);
     return make("div", {}, this.canvas, compact ? "" : note);
   }
 
@@ -129,7 +129,7 @@ class LatentView {
       if (this.plane.hasPointerCapture(event.pointerId)) this.pointAt(event);
     });
     this.plane.addEventListener("keydown", (event) => this.pointByKey(event));
-    const axis = (name, words, own) => {
+    const axis = (arrow, words, own) => {
       const select = make("select", { "aria-label": words });
       select.append(...this.order.map((d) => make("option", { value: d }, symbol(d))));
       select.value = this[own];
@@ -140,23 +140,26 @@ class LatentView {
         this.showAxes();
       });
       this.selects = { ...this.selects, [own]: select };
-      return make("label", {}, `${name} `, select);
+      return make("label", {}, `${arrow} `, select);
     };
     const note = make("p", { class: "gn-note" });
-    note.append(axis("across", "dimension across the plane", "across"), axis("up", "dimension up the plane", "up"));
+    note.append(axis("→", "dimension across the plane", "across"), axis("↑", "dimension up the plane", "up"));
     this.showAxes();
     return make("div", {}, this.plane, compact ? "" : note);
   }
 
   buildAnchors() {
     if (this.anchors.length === 0) return [];
-    this.anchorButtons = this.model.get("thumbnails").map((source, k) => {
-      const picture = make("img", { src: source, alt: "", class: "dark-light", draggable: "false" });
-      const pressed = makeButton(picture, () => this.moveTo(this.anchors[k]));
-      pressed.setAttribute("aria-label", `move z to the code of ${this.labels[k]}`);
-      return pressed;
+    this.anchorButtons = this.model.get("thumbnails").map((picture, k) => {
+      const button = makeButton("", () => this.moveTo(this.anchors[k]));
+      button.setAttribute("aria-label", `move z to the code of ${this.labels[k]}`);
+      button.style.backgroundImage = `url(${picture})`;
+      return button;
     });
-    return [make("div", { class: "gn-anchors" }, ...this.anchorButtons)];
+    const rows = Math.ceil(this.anchors.length / 10);
+    const grid = make("div", { class: "gn-anchors" }, ...this.anchorButtons);
+    grid.style.setProperty("--columns", Math.ceil(this.anchors.length / rows));
+    return [grid];
   }
 
   buildSliders(compact) {

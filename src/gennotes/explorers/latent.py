@@ -19,7 +19,9 @@ class LatentExplorer(Explorer):
     module = "latent.js"
 
     network = traitlets.Dict().tag(sync=True)  # the decoder as `network.pack` packs it: z (1, L) -> x (1, 1, H, W)
-    z = traitlets.List(traitlets.Float(), help="the latent code that is shown; set it and the picture follows").tag(sync=True)
+    z = traitlets.List(traitlets.Float(), help="the latent code that is shown; set it and the picture follows").tag(
+        sync=True
+    )
     order = traitlets.List(traitlets.Int()).tag(sync=True)  # latent dimensions, the most important one first
     spread = traitlets.List(traitlets.Float()).tag(sync=True)  # how far each dimension can be moved from 0
     anchors = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
@@ -33,10 +35,6 @@ class LatentExplorer(Explorer):
         if len(proposal["value"]) != len(self.order) or not np.isfinite(proposal["value"]).all():
             raise traitlets.TraitError(f"z is {proposal['value']!r}; give a list of {len(self.order)} finite numbers")
         return proposal["value"]
-
-    def poster(self) -> str:
-        """Pictures that the decoder makes between the anchors, or on the plane of the first two dimensions."""
-        return self._poster
 
 
 def latent(
@@ -90,7 +88,7 @@ def latent(
     decode = _Decode(decoder, latent)
     pictures = decode(codes) if images is None else _pictures(images, len(codes), decode.size)
     network = pack(decoder, decode.example, inputs=["z"], outputs=["x"])
-    explorer = LatentExplorer(
+    return LatentExplorer(
         network=network.content,
         order=ranked,
         z=codes[0].tolist() if len(codes) else [0.0] * latent,
@@ -102,9 +100,8 @@ def latent(
         alt=alt,
         walk=walk,
         compact=compact,
+        poster=data_uri(mosaic(decode(_tour(codes, ranked, reach)), columns=8)),
     )
-    explorer._poster = data_uri(mosaic(decode(_tour(codes, ranked, reach)), columns=8))
-    return explorer
 
 
 class _Decode:
@@ -128,7 +125,9 @@ class _Decode:
         try:
             x = self.decoder(z).float().cpu().numpy()
         except RuntimeError as error:
-            raise ValueError(f"decoder does not take z of shape {tuple(z.shape)}: {error}; check latent={z.shape[1]}") from error
+            raise ValueError(
+                f"decoder does not take z of shape {tuple(z.shape)}: {error}; check latent={z.shape[1]}"
+            ) from error
         finally:
             for module in training:
                 module.training = True
@@ -162,7 +161,9 @@ def _tour(codes: np.ndarray, order: list[int], spread: np.ndarray) -> np.ndarray
     """32 codes for the poster: four paths of eight between anchors, or a grid of four by eight on the first plane."""
     if len(codes) > 1:
         share = np.linspace(0, 1, 8)[:, None]
-        return np.concatenate([codes[i % len(codes)] * (1 - share) + codes[(i + 1) % len(codes)] * share for i in range(4)])
+        return np.concatenate(
+            [codes[i % len(codes)] * (1 - share) + codes[(i + 1) % len(codes)] * share for i in range(4)]
+        )
     tour = np.zeros((32, len(order)))
     tour[:, order[0]] = np.tile(np.linspace(-1, 1, 8), 4) * spread[order[0]] * 2 / 3
     if len(order) > 1:

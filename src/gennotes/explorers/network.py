@@ -66,12 +66,23 @@ def pack(
     Raises ValueError if the graph needs an operator that `onnx.js` lacks (naming operator and layer), if torch cannot
     export the module, if a weight is not finite or does not fit the precision, or if the text is longer than `limit`.
     """
-    example = example if isinstance(example, tuple) else (example,)
+    return encode(export(module, example, inputs=inputs, outputs=outputs), precision=precision, limit=limit)
+
+
+def export(
+    module: nn.Module,
+    example: torch.Tensor | tuple[torch.Tensor, ...],
+    *,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Any:
+    """The graph of `module` as an onnx.ModelProto with its weights inside; see `pack`."""
     twin = copy.deepcopy(module).to("cpu", torch.float32).eval()
-    arguments = tuple(x.detach().to("cpu") for x in example)
+    given = example if isinstance(example, tuple) else (example,)
+    arguments = tuple(x.detach().cpu().float() if x.is_floating_point() else x.detach().cpu() for x in given)
     try:
         with _silence(), torch.no_grad():
-            program = torch.onnx.export(
+            return torch.onnx.export(
                 twin,
                 arguments,
                 input_names=inputs,
@@ -80,15 +91,14 @@ def pack(
                 external_data=False,
                 optimize=True,
                 verbose=False,
-            )
-            model = program.model_proto
+            ).model_proto
     except Exception as error:
-        reason = next((line for line in str(error).splitlines() if "No ONNX function" in line), str(error).split("\n")[0])
+        lines = str(error).splitlines()
+        reason = next((line for line in lines if "No ONNX function" in line), lines[0] if lines else repr(error))
         raise ValueError(
             f"torch cannot export {type(module).__name__} to ONNX: {reason}; "
             "write its forward in tensor operations that torch.onnx.export knows"
         ) from error
-    return encode(model, precision=precision, limit=limit)
 
 
 def encode(model: Any, *, precision: Precision = "float16", limit: int = PAGE_LIMIT) -> Network:
@@ -142,7 +152,9 @@ def encode(model: Any, *, precision: Precision = "float16", limit: int = PAGE_LI
 @functools.cache
 def known_operators() -> frozenset[str]:
     """The operators that the page can run, read from the table in `onnx.js`."""
-    table = re.search(r"^export const operators = \{(.*?)^\};", INTERPRETER.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    table = re.search(
+        r"^export const operators = \{(.*?)^\};", INTERPRETER.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
     return frozenset(re.findall(r"\w+", table.group(1)))
 
 
@@ -216,7 +228,9 @@ def _split(tensors: dict[str, np.ndarray], precision: Precision) -> tuple[dict[s
             entry["values"] = array.ravel().astype(int if kind == "bool" else array.dtype).tolist()
         else:
             if precision == "float16" and np.abs(array).max() > np.finfo(np.float16).max:
-                raise ValueError(f"weight {name!r} reaches {np.abs(array).max():g}, beyond half precision; give precision='float32'")
+                raise ValueError(
+                    f"weight {name!r} reaches {np.abs(array).max():g}, beyond half precision; give precision='float32'"
+                )
             entry["start"] = start
             start += array.size
             blocks.append(array.astype(np.dtype(precision).newbyteorder("<")).tobytes())
