@@ -144,7 +144,7 @@ def _timeout(seconds: float) -> Iterator[None]:
 def _from_cache(path: Path, name: str, recipe: Recipe) -> Arrays | None:
     """The set as cached, or None if it is not there or damaged; a damaged file is rebuilt by the caller."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return _checked((file["x"], file["y"]), name, recipe, str(path))
     except (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
         return None
