@@ -1,6 +1,7 @@
 """Where the work runs: the device and the number of threads, decided once and in one place."""
 
 import os
+import re
 
 import torch
 
@@ -16,11 +17,12 @@ def find(name: str | None = None) -> torch.device:
     wanted = name or os.environ.get("GENNOTES_DEVICE", "")
     if not wanted:
         return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    kind, _, index = wanted.partition(":")
-    if kind not in NAMES or (index and not index.isdigit()):
+    match = re.fullmatch(rf"({'|'.join(NAMES)})(?::([0-9]+))?", wanted)
+    if match is None:
         raise ValueError(f"device {wanted!r} is unknown; give one of {', '.join(NAMES)} (or unset GENNOTES_DEVICE)")
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[kind]
-    if not present:
+    kind, index = match.groups()
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
+    if int(index or 0) >= count:
         raise RuntimeError(f"device {wanted!r} is not on this machine; unset GENNOTES_DEVICE or set it to 'cpu'")
     return torch.device(wanted)
 

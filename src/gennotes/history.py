@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 FORMAT = 1  # of a checkpoint folder; raised when an older reader could misread a newer folder
+FOLDER = "step-" + "[0-9]" * 8  # of one checkpoint, as a pattern
 FILES = ("state.safetensors", "records.npz")  # run.json holds their hashes
 
 
@@ -53,7 +55,7 @@ class History:
                 f"{table} hold {sorted(arrays)}, this step gave {sorted(rows)}; give the same names always"
             )
         for name, values in rows.items():
-            arrays[name] = np.concatenate([arrays[name], values]) if name in arrays else np.asarray(values)
+            arrays[name] = np.concatenate([arrays[name], values]) if name in arrays else np.array(values)
 
 
 def save(folder: str | Path, step: int, state: Mapping[str, Tensor], history: History) -> Path:
@@ -80,16 +82,19 @@ def save(folder: str | Path, step: int, state: Mapping[str, Tensor], history: Hi
         (aside / "run.json").write_text(json.dumps(about, indent=1))
         for path in [*aside.iterdir(), aside]:
             _flush(path)
-        if target.exists():  # the same step saved again, by a run that was resumed from an earlier one
-            target.rename(Path(tempfile.mkdtemp(prefix=".old-", dir=folder)) / "x")
+        if target.exists():  # the same step saved again; until the new one is in place, `load` finds the old one there
+            target.rename(Path(tempfile.mkdtemp(prefix=".old-", dir=folder)) / target.name)
         aside.rename(target)
         _flush(folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(aside, ignore_errors=True)
+        if isinstance(error, SafetensorError):  # a full disk, in the words of that library
+            raise OSError(f"{aside / FILES[0]} could not be written: {error}") from error
         raise
-    for path in folder.iterdir():
-        if path != target and (path.name.startswith((".old-", ".writing-", "step-"))):
-            shutil.rmtree(path, ignore_errors=True)
+    for pattern in (".old-*", ".writing-*", FOLDER):
+        for path in folder.glob(pattern):
+            if path != target:
+                shutil.rmtree(path, ignore_errors=True)
     return target
 
 
@@ -100,28 +105,33 @@ def load(folder: str | Path) -> tuple[int, dict[str, Tensor], History]:
     Raises CheckpointError if there is none, or if it is damaged or of another format.
     """
     folder = Path(folder)
-    found = [folder] if (folder / "run.json").exists() else sorted(folder.glob("step-*"))
+    kept = [folder] if (folder / "run.json").exists() else folder.glob(FOLDER)
+    found = [*kept, *folder.glob(f".old-*/{FOLDER}")]  # the latter if a writer was killed as it replaced this very step
     if not found:
         raise CheckpointError(f"no checkpoint in {folder}; give the folder of a saved run, or leave out resume")
-    path = found[-1]
+    path = max(found, key=lambda path: path.name)  # of two of the same step, the first
     try:
         about = json.loads((path / "run.json").read_text())
         if about["format"] != FORMAT:
             raise CheckpointError(
                 f"{path} has format {about['format']}, wanted {FORMAT}; use the version that wrote it"
             )
-        for name, wanted in about["sha256"].items():
-            if _sha256(path / name) != wanted:
+        for name in FILES:
+            if _sha256(path / name) != about["sha256"][name]:
                 raise CheckpointError(f"{path / name} is damaged (its SHA-256 differs from run.json); delete {path}")
         state = load_file(path / FILES[0])
-        with np.load(path / FILES[1], allow_pickle=False) as arrays:
+        with (path / FILES[1]).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tables: dict[str, dict[str, np.ndarray]] = {"records": {}, "snapshots": {}}
             for name in arrays.files:
                 table, _, key = name.partition("/")
                 tables[table][key] = arrays[name]
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        history = History(about["settings"], about["provenance"], **tables)
+        step, steps = about["step"], tables["records"].get("step", [])
+        if len(steps) and step != steps[-1]:
+            raise ValueError(f"run.json says step {step}, the records end at step {steps[-1]}")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} cannot be read as a checkpoint ({error}); delete it") from error
-    return about["step"], state, History(about["settings"], about["provenance"], **tables)
+    return step, state, history
 
 
 def _sha256(path: Path) -> str:

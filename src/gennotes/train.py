@@ -72,13 +72,16 @@ class Player:
             raise ValueError(f"lr={lr}: give a learning rate above 0")
         if ema is not None and not 0 <= ema < 1:
             raise ValueError(f"ema={ema}: give a decay in [0, 1), such as 0.999")
-        self.module, self.lr, self.betas, self.schedule, self.ema = module, lr, betas, schedule, ema
+        self.module, self.lr, self.betas, self.schedule, self.ema = module, float(lr), betas, schedule, ema
 
     def minimise(self, loss: Tensor) -> None:
         """One step of Adam down the gradient of `loss` (0-d) with respect to this player's parameters alone.
 
         From the first loss or gradient on that is not finite, steps are left out, on the device, without a host read.
         """
+        if loss.ndim or not loss.requires_grad:
+            what = f"has shape {tuple(loss.shape)}" if loss.ndim else "depends on no parameter at all"
+            raise ValueError(f"{self.name}: the loss {what}; give one number (0-d) computed from the network's output")
         gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
         if any(gradient is None for gradient in gradients):
             lost = ", ".join(n for (n, _), g in zip(self.named_parameters, gradients, strict=True) if g is None)
@@ -102,10 +105,15 @@ class Player:
         if not self.parameters:
             raise ValueError(f"{name}: the module has no parameter to train; give one that requires a gradient")
         self.optimiser = torch.optim.Adam(self.parameters, lr=self.lr, betas=self.betas, fused=True)
-        # Batch norm's running averages move in the forward pass: a copy lets a bad step be taken back.
-        self.buffers = [b for b in self.module.buffers() if b.is_floating_point()]
-        self.kept = [b.clone() for b in self.buffers]
+        for parameter in self.parameters:  # a step that is left out makes Adam's slots, for every state to hold
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimiser.found_inf = torch.ones_like(guard.frozen)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
         self.averaged = None if self.ema is None else copy.deepcopy(self.module).eval().requires_grad_(False)
+        following = [] if self.averaged is None else [self.averaged, self.module]
+        self.weights = list(zip(*(module.parameters() for module in following), strict=True))
+        self.buffers = list(zip(*(module.buffers() for module in following), strict=True))
 
     def schedule_to(self, progress: float) -> None:
         for group in self.optimiser.param_groups:
@@ -113,38 +121,28 @@ class Player:
 
     @torch.no_grad()
     def settle(self, step: int) -> None:
-        """After a step: undo what a bad one did to the buffers, and let the average follow."""
-        frozen = self.guard.frozen
-        for buffer, kept in zip(self.buffers, self.kept, strict=True):
-            buffer.copy_(torch.where(frozen > 0, kept, buffer))
-            kept.copy_(buffer)
+        """After a step: let the average follow."""
         if self.averaged is not None:
             decay = min(self.ema, (1 + step) / (10 + step))  # a short memory at first, when the weights still move fast
-            weight = (1 - decay) * (1 - frozen)
-            for mean, value in zip(self.averaged.parameters(), self.module.parameters(), strict=True):
-                mean.lerp_(value, weight)
-            for mean, value in zip(self.averaged.buffers(), self.module.buffers(), strict=True):
+            for mean, value in self.weights:
+                mean.lerp_(value, 1 - decay)
+            for mean, value in self.buffers:
                 mean.copy_(value)
 
     def state(self) -> dict[str, Tensor]:
+        """Everything that a step moves: the tensors themselves, not copies."""
         tensors = {f"{self.name}/module/{k}": v for k, v in self.module.state_dict().items()}
         if self.averaged is not None:
             tensors |= {f"{self.name}/averaged/{k}": v for k, v in self.averaged.state_dict().items()}
         for name, parameter in self.named_parameters:
-            slots = self.optimiser.state.get(parameter, {})
+            slots = self.optimiser.state[parameter]
             tensors |= {f"{self.name}/optimiser/{name}/{k}": v for k, v in slots.items()}
         return tensors
 
+    @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        device = self.guard.frozen.device
-        parts = {"module": self.module, "averaged": self.averaged}
-        for part, module in parts.items():
-            if module is not None:
-                _load(module, _under(state, f"{self.name}/{part}/"), f"{self.name}'s {part} weights")
-        for name, parameter in self.named_parameters:
-            slots = _under(state, f"{self.name}/optimiser/{name}/")
-            self.optimiser.state[parameter] = {k: v.clone().to(device) for k, v in slots.items()}
-        self.kept = [b.clone() for b in self.buffers]
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
 
 
 class Diverged(ArithmeticError):
@@ -198,10 +196,12 @@ def fit(
     read_every: steps between two reads from the device. on_read: called with the history after each.
     folder: where checkpoints go, every `save_every` steps and at the end. resume: a run, or a folder, to go on from.
 
+    `step` must be a function of its arguments alone (and the networks): a resumed run repeats what the first one would
+    have done, and after a loss that is not finite the good steps since the last read are done again to get back there.
     An interrupt (Ctrl-C, or the notebook's stop button) ends the run after the step under way; nothing is lost.
     Raises Diverged if a loss or gradient is not finite, CheckpointError if `resume` does not fit.
     """
-    if steps < 1 or read_every < 1 or snapshot_every < 1 or save_every < 1:
+    if any(not isinstance(n, int) or n < 1 for n in (steps, read_every, snapshot_every, save_every)):
         raise ValueError(f"{steps=}, {read_every=}, {snapshot_every=}, {save_every=}: give whole numbers of at least 1")
     first = batches.at(0, seed)
     device = first.x.device
@@ -213,7 +213,7 @@ def fit(
     settings = {"steps": steps, "seed": seed, "batch": len(first.x), "lr": {n: p.lr for n, p in seats.items()}}
     history, done = History(settings, histories.provenance(device)), 0
     if resume is not None:
-        done, history = _take_up(resume, seats, generator, seed)
+        done, history = _take_up(resume, seats, generator, seed, steps)
         history.settings, history.provenance = settings, histories.provenance(device)
 
     def take_snapshot() -> None:
@@ -223,6 +223,17 @@ def fit(
             taken = snapshot(torch.Generator(device).manual_seed(seed))
         rows = {"step": np.array([done])} | {k: v.detach().cpu().numpy()[None] for k, v in taken.items()}
         history.append("snapshots", rows)
+
+    def advance() -> Mapping[str, Tensor]:
+        nonlocal done
+        for player in seats.values():
+            player.schedule_to(done / steps)
+        values = step(seats, batches.at(done, seed), generator)
+        done += 1
+        guard.finish()
+        for player in seats.values():
+            player.settle(done)
+        return values
 
     def current(interrupted: bool) -> Run:
         state = {name: t for player in seats.values() for name, t in player.state().items()}
@@ -234,23 +245,22 @@ def fit(
     count = len(first.x)
     bar = tqdm(total=steps * count, initial=done * count, unit=" images", unit_scale=True, disable=quiet, leave=False)
     with _stop_on_interrupt() as stopped, bar:
-        take_snapshot()
+        if not history.snapshots:
+            take_snapshot()
         while done < steps and not stopped():
             until = min(steps, *(done - done % every + every for every in (read_every, snapshot_every, save_every)))
-            block: list[Mapping[str, Tensor]] = []
+            start, block = current(interrupted=True), [advance()]
             while done < until and not stopped():
-                for player in seats.values():
-                    player.schedule_to(done / steps)
-                block.append(step(seats, batches.at(done, seed), generator))
-                done += 1
-                guard.finish()
-                for player in seats.values():
-                    player.settle(done)
+                block.append(advance())
             good, culprit, rows = guard.read(block)
             steps_now = np.arange(done - len(block), done) + 1
             history.append("records", {"step": steps_now[:good]} | {k: v[:good] for k, v in rows.items()})
-            if good < len(block):
-                done = done - len(block) + good
+            if good < len(block):  # players that moved before the culprit in its step have to go back as well
+                _restore(start.state, seats, generator)
+                guard.reset()
+                done = start.step
+                for _ in range(good):
+                    advance()
                 raise Diverged(done + 1, list(seats)[culprit], current(interrupted=True))
             bar.update(len(block) * count)
             bar.set_postfix({k: f"{v[-1]:.4g}" for k, v in rows.items()}, refresh=False)
@@ -279,15 +289,23 @@ class _Guard:
         self.culprit += (1 + player) * bad * (1 - self.frozen)
         torch.maximum(self.frozen, bad, out=self.frozen)
 
+    def reset(self) -> None:
+        self.frozen.zero_()
+        self.culprit.fill_(-1.0)
+        self.good.zero_()
+
     def finish(self) -> None:
         self.good += 1 - self.frozen
 
     def read(self, block: list[Mapping[str, Tensor]]) -> tuple[int, int, dict[str, np.ndarray]]:
         """The one host read of a block: how many of its steps were good, who spoilt the next, and the values."""
-        names = list(block[0]) if block else []
+        names = list(block[0])
         for values in block:
             if list(values) != names:
                 raise ValueError(f"one step returned {names}, another {list(values)}; return the same names always")
+            for name, value in values.items():
+                if name == "step" or not isinstance(value, Tensor) or value.ndim:
+                    raise ValueError(f"the step returned {name!r}: {value!r}; return 0-d tensors, none named 'step'")
         flat = [self.good, self.culprit, *(values[name].detach().to(self.good) for values in block for name in names)]
         good, culprit, *numbers = torch.stack(flat).tolist()
         self.good.zero_()
@@ -296,7 +314,7 @@ class _Guard:
 
 
 def _take_up(
-    resume: Run | str | Path, seats: Mapping[str, Player], generator: torch.Generator, seed: int
+    resume: Run | str | Path, seats: Mapping[str, Player], generator: torch.Generator, seed: int, steps: int
 ) -> tuple[int, History]:
     if isinstance(resume, Run):
         done, state, history = resume.step, resume.state, resume.history
@@ -304,26 +322,29 @@ def _take_up(
         done, state, history = histories.load(resume)
     if history.settings.get("seed") != seed:
         raise CheckpointError(f"the run to resume had seed {history.settings.get('seed')}, not {seed}; give that seed")
-    for player in seats.values():
-        player.restore(state)
-    generator.set_state(state["generator"])
+    if done > steps:
+        raise CheckpointError(f"the run to resume has done {done} steps, more than steps={steps}; give at least {done}")
+    wanted = {name: _form(t) for player in seats.values() for name, t in player.state().items()}
+    wanted["generator"] = _form(generator.get_state())
+    given = {name: _form(t) for name, t in state.items()}
+    for name in wanted | given:
+        if wanted.get(name) != given.get(name):
+            raise CheckpointError(
+                f"the run to resume is of other players or another device: {name} is {given.get(name, 'not there')},"
+                f" wanted {wanted.get(name, 'none')}; build them with the settings of that run"
+            )
+    _restore(state, seats, generator)
     return done, History(records=dict(history.records), snapshots=dict(history.snapshots))
 
 
-def _load(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    wanted = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-    given = {name: tuple(t.shape) for name, t in state.items()}
-    if wanted != given:
-        name = next(n for n in wanted | given if wanted.get(n) != given.get(n))
-        raise CheckpointError(
-            f"{what} are of another model: {name} has shape {given.get(name)}, wanted {wanted.get(name)};"
-            " build the model with the settings of the run to resume"
-        )
-    module.load_state_dict(state)
+def _restore(state: Mapping[str, Tensor], seats: Mapping[str, Player], generator: torch.Generator) -> None:
+    for player in seats.values():
+        player.restore(state)
+    generator.set_state(state["generator"])
 
 
-def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
+def _form(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
 @contextmanager
