@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from browser import browser, pytest_collection_modifyitems, pytest_terminal_summary  # noqa: F401
 from torch import nn
 
 from gennotes.explorers import LatentExplorer, latent
@@ -23,7 +22,7 @@ RUN_ALL = """jobs => jobs.map(([network, inputs]) => {
 
 
 @pytest.fixture(scope="session")
-def run_in_page(browser) -> Iterator[Run]:  # noqa: F811
+def run_in_page(browser) -> Iterator[Run]:
     """run(jobs, source=onnx.js): the outputs of many (network content, inputs) in one page with that interpreter."""
     pages = []
 

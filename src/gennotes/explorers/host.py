@@ -107,13 +107,18 @@ class Explorer(anywidget.AnyWidget):
         values = {name: getattr(self, name) for name in sorted(own) if not name.startswith("_")}
         data = json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         name = f"gn-{hashlib.sha256(data.encode()).hexdigest()[:8]}-{next(_serial)}"
-        imports = f'import explorer from "./{self.module}";\nimport {{ mount }} from "./page.js";\n'
+        entry = [
+            f'import explorer from "./{self.module}";',
+            'import { mount } from "./page.js";',
+            f'mount(explorer, "{name}");',
+        ]
+        module = bundle("\n".join(entry))
         return (
             f'<div id="{name}" class="gn-explorer-host">\n'
             f"<style>\n{self._css}</style>\n"
             f'<img class="gn-poster dark-light" src="{self.poster}" alt="{html.escape(self.alt)}">\n'
             f'<script type="application/json">{data}</script>\n'
-            f'<script type="module">\n{bundle(f'{imports}mount(explorer, "{name}");')}\n</script>\n'
+            f'<script type="module">\n{module}\n</script>\n'
             "</div>"
         )
 
