@@ -135,6 +135,8 @@ def interrupt() -> None:
 
 def test_a_linear_regression_reaches_the_known_optimum() -> None:
     line = nn.Linear(2, 1)
+    nn.init.zeros_(line.weight)
+    nn.init.zeros_(line.bias)
     run = fit(regress, {"net": Player(line, lr=0.2, schedule=train.one_cycle)}, Points(32), steps=150, seed=0)
     assert line.weight[0].tolist() == pytest.approx([3, -2], abs=0.01)
     assert line.bias.item() == pytest.approx(1, abs=0.01)
@@ -215,6 +217,7 @@ def test_an_update_is_that_of_adam() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_average_is_that_of_its_formula(dtype: torch.dtype) -> None:
     line = nn.Linear(2, 1).to(dtype)
+    nn.init.ones_(line.weight)
     player = Player(line, lr=0.05, ema=0.6)
     mean, seen = [w.detach().double().clone() for w in line.parameters()], []
 
@@ -851,3 +854,34 @@ def test_the_device_is_said_once(capsys: pytest.CaptureFixture[str], monkeypatch
     assert capsys.readouterr().out == "training on cpu (1 threads) in float32\n"
     fit(regress, one(), Points(), steps=2, seed=0)
     assert capsys.readouterr().out == ""
+
+
+def test_convolutions_are_trained_as_by_the_plain_loop():
+    """The loop stores weights with their channels last: gradients and Adam's slots must follow, element by element."""
+    x = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+
+    def network() -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return nn.Sequential(nn.Conv2d(3, 5, 3), nn.SiLU(), nn.ConvTranspose2d(5, 2, 3), nn.Flatten()).double()
+
+    class Whole:
+        def at(self, step: int, seed: int) -> Batch:
+            return Batch(x.double(), torch.zeros(8, dtype=torch.int64))
+
+    ours, plain = network(), network()
+
+    def step(players, batch, generator):
+        loss = (ours(batch.x) - 1).square().mean()
+        players["net"].minimise(loss)
+        return {"loss": loss}
+
+    train.fit(step, {"net": ours}, Whole(), steps=20, seed=0, progress=False)
+    optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
+    for _ in range(20):
+        optimiser.zero_grad()
+        (plain(x.double()) - 1).square().mean().backward()
+        optimiser.step()
+    assert ours[0].weight.is_contiguous(memory_format=torch.channels_last)
+    for a, b in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9, check_stride=False)
