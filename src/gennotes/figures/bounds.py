@@ -69,6 +69,7 @@ def decomposition(
     )
     axes.set_yticks(rows, labels, fontsize=style.TEXT, color=style.theme().ink)
     axes.set(xlabel="nats", xlim=(left, log_evidence + 0.42 * span), ylim=(len(labels) - 0.45, -0.6))
+    axes.ticklabel_format(axis="x", useOffset=False)
     axes.set_xticks(
         [tick for tick in axes.get_xticks() if left <= tick <= log_evidence]
     )  # no bound lies above log p(x)

@@ -69,8 +69,7 @@ def estimator_spread(
     left.set_yticks(range(len(samples)), list(samples), fontsize=style.TEXT, color=style.theme().ink)
     left.set(xlabel=xlabel, xlim=(truth - reach, truth + reach), ylim=(len(samples) - 0.35, -0.65))
     right.set(xlabel="variance (log scale)", xscale="log")
-    low, high = right.get_xlim()
-    right.set_xlim(low / (high / low) ** 0.2, high * (high / low) ** 0.2)
+    right.margins(x=0.35)
     for axes in (left, right):
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(axes is right)

@@ -11,7 +11,7 @@ from gennotes.figures import style
 from gennotes.figures.arrays import pixels
 
 GAP = 6  # device pixels between neighbours
-LARGEST = 1.05  # inches: no image is drawn wider than this
+LARGEST, FINEST = 1.05, 150  # no image is drawn wider than these inches, or these pixels to an inch
 
 
 @style.house
@@ -84,14 +84,15 @@ def _draw(
 
     # The resolution is the one at which whole device pixels fill the width: the first at or above that of the style.
     # Images too large for that are scaled down to the width.
+    largest = max(LARGEST, width / FINEST)
     room, gaps = max(style.WIDTH - left - margin, 1.0), (columns - 1) * GAP
     scale, dpi = 0, 0.0  # device pixels to an image pixel
     while dpi < style.RASTER_DPI:
         scale += 1
         dpi = (columns * scale * width + gaps) / room
-    if not scale * width / LARGEST <= dpi <= 1.5 * style.RASTER_DPI:
+    if not scale * width / largest <= dpi <= 1.5 * style.RASTER_DPI:
         dpi = style.RASTER_DPI
-        widest = min(LARGEST * dpi, (room * dpi - gaps) / columns)
+        widest = min(largest * dpi, (room * dpi - gaps) / columns)
         scale = widest // width or widest / width
     w, h = round(scale * width), round(scale * height)
     canvas, margin, left = style.WIDTH * dpi, round(margin * dpi), round(left * dpi)

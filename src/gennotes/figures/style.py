@@ -235,10 +235,10 @@ def ink(colour: str, contrast: float = 4.5) -> str:
     """`colour` for letters: moved towards the ink until it has `contrast` with the paper (WCAG 2.1, section 1.4.3)."""
     start, end = (np.array(matplotlib.colors.to_rgb(c)) for c in (colour, _theme.ink))
     for share in np.linspace(0.0, 1.0, 21):
-        mixed = (1.0 - share) * start + share * end
+        mixed = matplotlib.colors.to_hex((1.0 - share) * start + share * end)
         if contrast_ratio(mixed, _theme.paper) >= contrast:
             break
-    return matplotlib.colors.to_hex(mixed)
+    return mixed
 
 
 def contrast_ratio(a: Any, b: Any) -> float:
@@ -256,5 +256,5 @@ def contrast_ratio(a: Any, b: Any) -> float:
 def text_width(text: str, size: float = TEXT, weight: str = "normal") -> float:
     """Width in inches of the widest line of `text` at `size` points."""
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
-    paths = [matplotlib.textpath.TextPath((0, 0), line, prop=font) for line in text.split("\n") if line.strip()]
-    return max((path.get_extents().x1 for path in paths), default=0.0) / 72.0
+    measure = matplotlib.textpath.text_to_path.get_text_width_height_descent
+    return max(measure(line, font, ismath="$" in line)[0] for line in text.split("\n")) / 72.0

@@ -1,0 +1,102 @@
+"""Real digits, and every figure drawn once from real or plausible arrays."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from gennotes import data, figures
+from gennotes.figures import style
+
+
+@pytest.fixture(scope="session")
+def digits() -> np.ndarray:
+    """The 500 test digits, (500, 1, 28, 28) in [0, 1]."""
+    return data.load("mnist-5k", device="cpu").test.pixels().numpy()
+
+
+@pytest.fixture(autouse=True)
+def _light():
+    """Every test starts and ends in the light theme, with the reader's settings untouched."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        style._theme = style.THEMES["light"]
+        yield
+        style._theme = style.THEMES["light"]
+
+
+def _curves(digits: np.ndarray) -> style.Figure:
+    rng, steps = np.random.default_rng(0), np.arange(0, 1000, 20)
+    falling = 100 + 100 * np.exp(-steps / 200)
+    series = {
+        "training": (steps, falling + rng.normal(0, 1, (5, 50))),
+        "validation": (steps, falling + 2 + rng.normal(0, 1, (5, 50))),
+        "one seed": (steps, falling + 1),
+    }
+    return figures.curves(series, "Training and validation", "negative ELBO (nats)", reference={"published": 86.8})
+
+
+def _kl(digits: np.ndarray) -> style.Figure:
+    kl = np.r_[np.linspace(0.5, 3, 13), np.full(7, 0.002)]
+    return figures.kl_by_unit(kl, kl > 0.01)
+
+
+def _estimators(digits: np.ndarray) -> style.Figure:
+    rng = np.random.default_rng(0)
+    names = {"reparameterised": 1, "score function": 40, "score function\nwith baseline": 8}
+    return figures.estimator_spread({label: rng.normal(2, sd, 500) for label, sd in names.items()}, 2.0)
+
+
+def _rate(digits: np.ndarray) -> style.Figure:
+    rate = np.array([60, 45, 33, 25, 14, 5, 0.1, 0.02])
+    spread = np.random.default_rng(0).normal(0, 0.4, (5, 8))
+    beta = [0.1, 0.25, 0.5, 1, 2, 4, 8, 16]
+    return figures.rate_distortion(beta, rate + spread, 70 + 2200 / (rate + 15) + spread)
+
+
+FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
+    "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
+    "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
+    "posteriors": lambda x: figures.posteriors(x.mean(axis=(1, 2, 3)) * 20 - 2.6, 0.1 + x.std(axis=(1, 2, 3))),
+    "decomposition": lambda x: figures.decomposition(
+        ["prior as q", "diagonal q", "true posterior"], [-34.3, -31.9, -31.2], [3.1, 0.7, 0.0], -31.2
+    ),
+    "estimator_spread": _estimators,
+    "curves": _curves,
+    "image_grid": lambda x: figures.image_grid(x[:60], "Sixty test digits", columns=12),
+    "image_rows": lambda x: figures.image_rows(
+        {"data": x[:8], "a longer label that wraps": x[8:16]}, "Rows", column_labels=list("abcdefgh"), note="a note"
+    ),
+    "reconstructions": lambda x: figures.reconstructions(x[:10], 0.9 * x[:10], "Ten digits"),
+    "kl_by_unit": _kl,
+    "bound_by_samples": lambda x: figures.bound_by_samples(
+        [1, 5, 50, 5000], [-89.2, -87.1, -85.9, -85.0], [0.5] * 4, reference={"Burda et al. 2016": -84.8}
+    ),
+    "rate_distortion": _rate,
+}
+
+
+@pytest.fixture(params=list(FIGURES))
+def name(request: pytest.FixtureRequest) -> str:
+    """The name of each figure in turn."""
+    return request.param
+
+
+@pytest.fixture
+def make(name: str, digits: np.ndarray) -> Callable[[], style.Figure]:
+    """Draws the figure `name` anew."""
+    return lambda: FIGURES[name](digits)
+
+
+@pytest.fixture
+def figure(name: str, digits: np.ndarray, _drawn: dict[str, style.Figure]) -> style.Figure:
+    """The figure `name`, drawn once for all tests, which leave it as it is."""
+    if name not in _drawn:
+        _drawn[name] = FIGURES[name](digits)
+    return _drawn[name]
+
+
+@pytest.fixture(scope="session")
+def _drawn() -> dict[str, style.Figure]:
+    return {}
