@@ -1,4 +1,4 @@
-"""Build the book with Jupyter Book. Warnings are errors, references nitpicky; a failure ends in one line instead of a traceback of the tool."""
+"""Build the book with Jupyter Book: warnings are errors, references nitpicky, a failure ends in one line."""
 
 import sys
 

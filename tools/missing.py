@@ -1,4 +1,4 @@
-"""Print what the running environment lacks: pins of requirements.txt for what is absent, ranges of pyproject.toml for what is too old."""
+"""Print what this environment lacks: what is absent by its pin, what is too old by the range of pyproject.toml."""
 
 import re
 import tomllib

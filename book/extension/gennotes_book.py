@@ -1,8 +1,9 @@
 """What the book needs of Sphinx beyond its settings.
 
-Kernels are told that they make a static page (GENNOTES_STATIC=1). The cache of executed notebooks belongs to one state of the
-package, the pins and the GENNOTES_* variables: another state, another folder, and every notebook runs again. Pages load
-nothing from elsewhere. Docstrings are plain text, not reStructuredText. After the build, the log says what each notebook took.
+Kernels are told that they make a static page (GENNOTES_STATIC=1). The cache of executed notebooks belongs to one state
+of the package, the pins and the GENNOTES_* variables: another state, another folder, and every notebook runs again.
+Pages load nothing from elsewhere. Docstrings are plain text, not reStructuredText. After the build, the log says what
+each notebook took.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ def without_icon_script(app: Sphinx, pagename: str, templatename: str, context: 
 def plain_docstring(app: Sphinx, what: str, name: str, obj, options, lines: list[str]) -> None:
     """Turn a docstring in plain text into reStructuredText.
 
-    Paragraphs, `code`, lists ("- ", "1. ") and blocks indented by four (formulas, code) are kept; a line that begins with
-    "Returns", "Raises", "Source" or the name of a parameter begins a paragraph.
+    Paragraphs, `code`, lists ("- ", "1. ") and blocks indented by four (formulas, code) are kept; a line that begins
+    with "Returns", "Raises", "Source" or the name of a parameter begins a paragraph.
     """
     paragraph = re.compile(r"(Returns|Raises|Warns|Yields|Sources?)\b|\w+(, \w+)*: ")
     out: list[str] = []
@@ -92,11 +93,13 @@ def plain_line(line: str) -> str:
     """Escape what reStructuredText would read as mark-up, outside `code`."""
     mark, rest = re.match(r"(\s*(?:(?:-|\d+\.) )?)(.*)", line).groups()
     parts = re.split(r"`+([^`]+)`+", rest)
-    return mark + "".join(f"``{part}``" if i % 2 else re.sub(r"([\\*_|])", r"\\\1", part) for i, part in enumerate(parts))
+    return mark + "".join(
+        f"``{part}``" if i % 2 else re.sub(r"([\\*_|])", r"\\\1", part) for i, part in enumerate(parts)
+    )
 
 
 def type_in_a_signature(app: Sphinx, env, node, contnode):
-    """Link a type to where the package documents it (a class is documented under the name it is imported by); leave those of others as text."""
+    """Link a type of ours to where it is documented, under the name it is imported by; leave all others as text."""
     if node.get("refdomain") != "py":
         return None
     target = node["reftarget"]
@@ -137,7 +140,7 @@ def report(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict:
     """Connect the above."""
-    app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it, though the extension that reads it is left out
+    app.add_config_value("comments_config", {}, "")  # Jupyter Book sets it; the extension that reads it is left out
     app.config.templates_path.append(str(Path(__file__).parent / "templates"))
     app.connect("config-inited", prepare_execution)
     app.connect("env-get-updated", pages_with_numbers_of_others)
