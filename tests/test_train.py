@@ -856,36 +856,30 @@ def test_the_device_is_said_once(capsys: pytest.CaptureFixture[str], monkeypatch
     assert capsys.readouterr().out == ""
 
 
-def test_convolutions_are_trained_as_by_the_plain_loop():
-    """The loop stores weights with their channels last: gradients and Adam's slots must follow, element by element."""
-    x = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+def test_a_gradient_in_another_order_of_memory_is_put_right():
+    """The loop keeps the weights of convolutions with their channels last; a gradient may come with them first."""
+    target = torch.arange(60.0).view(5, 3, 2, 2) / 10
 
-    def network() -> nn.Module:
+    def loss(network: nn.Module) -> Tensor:
+        return (network.weight.contiguous() - target).square().sum()
+
+    def build() -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return nn.Sequential(nn.Conv2d(3, 5, 3), nn.SiLU(), nn.ConvTranspose2d(5, 2, 3), nn.Flatten()).double()
+            return nn.Conv2d(3, 5, 2, bias=False)
 
-    class Whole:
-        def at(self, step: int, seed: int) -> Batch:
-            return Batch(x.double(), torch.zeros(8, dtype=torch.int64))
-
-    ours, plain = network(), network()
-
-    def objective(network: nn.Module, x: Tensor) -> Tensor:
-        weight = network[0].weight.contiguous()  # its gradient comes back with the channels first
-        return (network(x) - 1).square().mean() + (weight * torch.arange(135.0).view(5, 3, 3, 3)).mean()
+    ours, plain = build(), build()
 
     def step(players, batch, generator):
-        loss = objective(ours, batch.x)
-        players["net"].minimise(loss)
-        return {"loss": loss}
+        value = loss(ours)
+        players["net"].minimise(value)
+        return {"loss": value}
 
-    train.fit(step, {"net": ours}, Whole(), steps=20, seed=0, progress=False)
+    fit(step, {"net": ours}, Points(), steps=3, seed=0, progress=False)
     optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
-    for _ in range(20):
+    for _ in range(3):
         optimiser.zero_grad()
-        objective(plain, x.double()).backward()
+        loss(plain).backward()
         optimiser.step()
-    assert ours[0].weight.is_contiguous(memory_format=torch.channels_last)
-    for a, b in zip(ours.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9, check_stride=False)
+    assert ours.weight.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(ours.weight, plain.weight, check_stride=False)
