@@ -45,7 +45,7 @@ class VAE(nn.Module):
         self.latent = latent
         build = _conv if architecture == "conv" else _mlp
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # the CPU's alone; fork_rng puts it back
             self.encoder, self.decoder = build(latent, width, image_size)
 
 
