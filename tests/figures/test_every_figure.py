@@ -94,22 +94,18 @@ def test_is_one_format_small_and_reproducible(figure, make, name):
         assert name not in ("vae_diagram", "rate_distortion") or make()._repr_svg_() == make()._repr_svg_()
 
 
-def test_follows_the_theme(make):
+def test_follows_the_theme_and_leaves_the_readers_settings_and_pyplot_alone(make):
+    paper = style.THEMES["dark"].paper
     figures.use("dark")
-    figure = make()
-    assert matplotlib.colors.to_hex(figure.get_facecolor()) == style.THEMES["dark"].paper
-    for text in figure.findobj(Text):
-        if text.get_text().strip():
-            assert style.contrast_ratio(text.get_color(), style.THEMES["dark"].paper) >= 4.0, text.get_text()
-
-
-def test_leaves_the_readers_settings_and_pyplot_alone(make):
     with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 3.0, "lines.linewidth": 9.0}):
         before = dict(matplotlib.rcParams)
         figure = make()
         assert dict(matplotlib.rcParams) == before
-        assert all(matplotlib.colors.to_hex(axes.get_facecolor()) == "#ffffff" for axes in figure.axes)
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+    assert all(matplotlib.colors.to_hex(axes.get_facecolor()) == paper for axes in (figure, *figure.axes))
+    for text in figure.findobj(Text):
+        if text.get_text().strip():
+            assert style.contrast_ratio(text.get_color(), paper) >= 4.0, text.get_text()
 
 
 def test_importing_figures_loads_neither_torch_nor_pyplot():
