@@ -31,7 +31,7 @@ book: $(READY) ## build the book: run every notebook, write book/_build/html
 	@$(PY) tools/build.py
 
 lab: $(READY) ## open the notebooks in JupyterLab, on the GPU if there is one
-	@$(PY) -m jupyterlab --notebook-dir=book
+	@$(PY) -m jupyterlab --notebook-dir=book $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(READY) system check book ## run everything: lint, book, unit tests, notebooks, pages in a browser
 	@GENNOTES_DEVICE=cpu $(PY) -m pytest --nbval-lax tests book
