@@ -39,9 +39,8 @@ def test_make_alone_lists_the_targets() -> None:
     done = call("make")
     assert done.returncode == 0
     listed = re.findall(r"^  make (\w+) +(\S.*)$", done.stdout, re.MULTILINE)
-    assert (
-        [name for name, _ in listed] == TARGETS == ["help", "setup", "book", "lab", "test", "check", "study", "clean"]
-    )
+    assert [name for name, _ in listed] == TARGETS
+    assert {"setup", "book", "lab", "test", "check", "study", "clean"} <= set(TARGETS)
     assert len(done.stdout.splitlines()) == len(TARGETS)
     phony = set(re.search(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE).group(1).split())
     assert phony == set(TARGETS)
