@@ -29,7 +29,7 @@ class Settings:
 
 def small(settings: Settings) -> Settings:
     """The setting for sweeps: a fully connected network that trains in seconds."""
-    return replace(settings, architecture="mlp", latent=10, width=200, steps=800)
+    return replace(settings, architecture="mlp", latent=10, width=200, steps=500)
 
 
 def fit(
@@ -103,8 +103,12 @@ def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[
             "test_bound_nats": bounds.mean(1).tolist(),
             "test_kl_nats": metrics.kl_per_unit(mu, log_var).sum().item(),
             "active_units": int(metrics.active_units(mu).sum()),
+            "aggregate_variance": (mu.var(0) + log_var.exp().mean(0)).tolist(),
+            "posterior_sigma": (0.5 * log_var).exp().mean(0).tolist(),
         }
         row["sweep"] = [sweep(settings, digits, seed, beta, test["sampled"], noise()) for beta in settings.betas]
+        pixels = float(test["sampled"][0].numel())  # what β becomes where the reconstruction is averaged over pixels
+        row["averaged"] = sweep(settings, digits, seed, pixels, test["sampled"], noise())
         for name, value in row.items():
             found.setdefault(name, []).append(value)
     return found
