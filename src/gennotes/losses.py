@@ -41,22 +41,29 @@ def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
     return (x * logits - F.softplus(logits)).sum(tuple(range(1 - x.dim(), 0)))
 
 
-def elbo(x: Tensor, logits: Tensor, mu: Tensor, log_var: Tensor, beta: float = 1.0) -> ELBO:
-    """Evidence lower bound of a VAE with Bernoulli outputs and the prior N(0, I), from one z a image.
+def elbo(
+    x: Tensor,
+    logits: Tensor,
+    mu: Tensor,
+    log_var: Tensor,
+    beta: float = 1.0,
+) -> ELBO:
+    """Evidence lower bound of a VAE: Bernoulli pixels, prior N(0, I), one z an image.
 
-    L(θ, φ; x) = E_q[ log p_θ(x|z) ] − β KL( q_φ(z|x) ‖ p(z) ), the expectation estimated at z = μ + σ ⊙ ε.
+    L(θ, φ; x) = E_q[ log p_θ(x|z) ] − β KL( q_φ(z|x) ‖ p(z) ),
 
-    x: images (B, ...) in [0, 1]; logits: what the decoder gives at z, the shape of x.
-    mu, log_var: μ and log σ² of q_φ(z|x), (B, L). beta: weight of the divergence, at least 0.
-    Returns ELBO(total, reconstruction, kl), nats per image, (B,) each. Sums over pixels and units, never means.
+    the expectation estimated at z = μ + σ ⊙ ε.
+    x: images (B, ...) in [0, 1]. logits: the decoder's answer to z, the shape of x.
+    mu, log_var: μ and log σ² of q_φ(z|x), (B, L).
+    beta: weight of the divergence, at least 0.
+    Returns ELBO(total, reconstruction, kl), nats per image, (B,) each: sums over
+    pixels and units, never means.
     Raises ValueError if shapes do not fit or beta is negative.
     Source: Kingma & Welling 2014, eq. 10; β: Higgins et al. 2017.
     """
     if mu.shape != log_var.shape or mu.dim() != 2 or len(mu) != len(x):
-        raise ValueError(
-            f"elbo got mu {tuple(mu.shape)} and log_var {tuple(log_var.shape)} for {len(x)} images; "
-            f"give both as ({len(x)}, L)."
-        )
+        shapes = f"mu {tuple(mu.shape)} and log_var {tuple(log_var.shape)}"
+        raise ValueError(f"elbo got {shapes}; give both as ({len(x)}, L), an image a row.")
     if beta < 0:
         raise ValueError(f"elbo got beta {beta}; give a weight of at least 0.")
     reconstruction = bernoulli_log_likelihood(x, logits)

@@ -82,16 +82,17 @@ def kl_by_unit(kl: Any, active: Any, title: str | None = None) -> style.Figure:
     place = np.arange(len(kl))
     on = active[order]
     axes.bar(place[on], kl[order][on], 0.74, color=style.DATA, edgecolor=style.DATA, label=f"{on.sum()} active")
-    off = {"color": "none", "edgecolor": style.REFERENCE, "hatch": style.HATCHES[1]}
-    axes.bar(place[~on], kl[order][~on], 0.74, label=f"{(~on).sum()} collapsed (×)", **off)
-    above = offset_copy(axes.transData, figure, y=7, units="points")
-    axes.plot(place[~on], kl[order][~on], "x", color=style.theme().quiet, transform=above)
+    if not on.all():
+        off = {"color": "none", "edgecolor": style.REFERENCE, "hatch": style.HATCHES[1]}
+        axes.bar(place[~on], kl[order][~on], 0.74, label=f"{(~on).sum()} collapsed (×)", **off)
+        above = offset_copy(axes.transData, figure, y=7, units="points")
+        axes.plot(place[~on], kl[order][~on], "x", color=style.theme().quiet, transform=above)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=style.SMALL, handlelength=1.4, borderaxespad=0.2
+        )
     axes.set_xticks(place, order + 1 if len(kl) <= 32 else [""] * len(kl))
     axes.set(xlabel="latent unit (its number), sorted", ylabel="KL to the prior (nats)")
     axes.set(xlim=(-0.7, len(kl) - 0.3), ylim=(0, max(1.08 * kl.max(), 0.01)))
     axes.grid(axis="x", visible=False)
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=style.SMALL, handlelength=1.4, borderaxespad=0.2
-    )
     style.title(figure, title or f"{active.sum()} of {len(kl)} latent units carry information about the image")
     return figure

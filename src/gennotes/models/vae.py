@@ -94,10 +94,17 @@ def _conv(latent: int, width: int, size: int) -> tuple[nn.Module, nn.Module]:
     return encoder, decoder
 
 
-def reparameterise(mu: Tensor, log_var: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """A sample of N(μ, diag σ²) through which gradients reach μ and σ: z = μ + σ ⊙ ε with ε ~ N(0, I).
+def reparameterise(
+    mu: Tensor,
+    log_var: Tensor,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """A sample of N(μ, diag σ²) through which gradients reach μ and σ.
 
-    mu, log_var: (..., L). Returns (..., L). Kingma & Welling 2014, section 2.4.
+    z = μ + σ ⊙ ε with ε ~ N(0, I).
+
+    mu, log_var: μ and log σ², (..., L). Returns z, (..., L).
+    Source: Kingma & Welling 2014, section 2.4.
     """
-    noise = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
+    noise = torch.empty_like(mu).normal_(generator=generator)
     return mu + torch.exp(0.5 * log_var) * noise
