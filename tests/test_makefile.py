@@ -15,7 +15,8 @@ TARGETS = re.findall(r"^(\w+):.*## ", MAKEFILE, re.MULTILINE)
 
 
 def call(*command: str | Path, **variables: str) -> subprocess.CompletedProcess:
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "VENV", "MAKEFLAGS")}
+    ours = ("PYTHON", "VENV", "BROWSER", "MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS")  # of `make test` itself
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     return subprocess.run(
         command, cwd=ROOT, env=environment | variables, capture_output=True, text=True, check=False, timeout=120
     )
