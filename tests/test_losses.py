@@ -157,7 +157,7 @@ def test_dtype_is_kept(dtype):
         (lambda: bernoulli_log_likelihood(binary(*SHAPE), real(5, 4, 3)), r"x \(5, 1, 4, 3\) and logits \(5, 4, 3\)"),
         (lambda: bernoulli_log_likelihood(binary(5, 1, 4, 3), real(5, 1, 4, 1)), r"logits \(5, 1, 4, 1\)"),
         (lambda: bernoulli_log_likelihood(binary(12), real(12)), r"give x as \(B, ...\)"),
-        (lambda: elbo(binary(*SHAPE), real(*SHAPE), real(4, 2), real(4, 2)), r"\(4, 2\) for 5 images"),
+        (lambda: elbo(binary(*SHAPE), real(*SHAPE), real(4, 2), real(4, 2)), r"give both as \(5, L\)"),
         (lambda: elbo(binary(*SHAPE), real(*SHAPE), real(5, 2), real(5, 1)), r"log_var \(5, 1\)"),
         (lambda: elbo(binary(*SHAPE), real(*SHAPE), real(5, 2), real(5, 2), beta=-1.0), "beta -1.0"),
         (lambda: iwae(real(5)), r"shape \(5,\)"),
