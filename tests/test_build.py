@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "book/extension"))
+sys.path.append(str(ROOT / "tools/extension"))
 import gennotes_book  # noqa: E402
 
 
@@ -18,7 +18,7 @@ import gennotes_book  # noqa: E402
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A book of one chapter, with our settings and extension."""
     root = tmp_path_factory.mktemp("project")
-    for name in ("_config.yml", "requirements.txt", "book/assets", "book/extension", "book/references.bib"):
+    for name in ("_config.yml", "requirements.txt", "book/assets", "tools/extension", "book/references.bib"):
         (root / name).parent.mkdir(exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
