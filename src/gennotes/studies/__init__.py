@@ -45,12 +45,12 @@ def measure(name: str, seeds: Sequence[int], folder: Path, device: str | None = 
     where = devices.find(device)
     study = importlib.import_module(f"gennotes.studies.{name}")
     settings = study.Settings()
-    start = time.perf_counter()
+    start, commit = time.perf_counter(), _commit()
     values = study.measure(settings, list(seeds), where)
     found = {
         "study": name,
         "command": shlex.join(["python", "-m", "gennotes.studies", *sys.argv[1:]]),
-        "commit": _commit(),
+        "commit": commit,
         "provenance": provenance(where) | {"cores": str(os.cpu_count()), "threads": str(torch.get_num_threads())},
         "settings": dataclasses.asdict(settings),
         "seeds": list(seeds),
