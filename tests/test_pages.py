@@ -1,6 +1,8 @@
 """The built pages, as files and in a browser: from disk and over http, without a network."""
 
+import base64
 import gzip
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -11,9 +13,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from playwright.sync_api import Browser, Page
+
+from gennotes import models, studies
 
 ROOT = Path(__file__).resolve().parent.parent
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
@@ -305,3 +311,46 @@ def test_the_decoder_answers(browser: Browser, base: str, page: str) -> None:
         by_pointer = canvas.evaluate(PICTURE)
         assert before != by_key != by_pointer
         assert opened.external() == opened.trouble == []
+
+
+def decoder_in(page: Path) -> torch.nn.Module:
+    """The network that a page carries, as torch's own: the chapter's decoder with the weights found in the page."""
+    data = re.search(r'<script type="application/json">(.*?)</script>', page.read_text(), re.DOTALL)
+    network = json.loads(data.group(1))["network"]
+    flat = np.frombuffer(base64.b64decode(network["weights"]), "<f2").astype(np.float32)
+    settings = studies.vae.Settings()
+    vae = models.VAE(settings.latent, settings.width, settings.architecture)
+    decoder = torch.nn.Sequential(vae.decoder, torch.nn.Sigmoid())
+    weights = {}
+    for name, tensor in decoder.state_dict().items():
+        found = network["constants"][name]
+        values = found.get("values", flat[found.get("start", 0) :][: tensor.numel()])
+        weights[name] = torch.tensor(np.array(values, np.float32)).view(found["shape"])
+    decoder.load_state_dict(weights)  # refuses a weight that is missing or of another shape
+    return decoder
+
+
+@pytest.mark.parametrize("page", WITH_EXPLORER)
+def test_the_page_decodes_as_torch_does(browser: Browser, html: Path, page: str) -> None:
+    """After every move, the pixels on the page are those that torch decodes from the z that is shown."""
+    decoder = decoder_in(html / f"{page}.html")
+    with visit(browser, html.as_uri(), f"{page}.html") as opened:
+        explorer = opened.page.locator(".gn-explorer").first
+        explorer.scroll_into_view_if_needed()
+        plane = explorer.locator(".gn-plane")
+        seen = []
+        for x, y in ((60, 60), (100, 40), (30, 110)):
+            plane.click(position={"x": x, "y": y})  # ends a walk
+            opened.page.keyboard.press("ArrowUp")
+            opened.page.wait_for_timeout(200)
+            z = torch.tensor([json.loads(f"[{explorer.get_attribute('data-z').strip('[]')}]")])
+            shown = explorer.locator("canvas").first.evaluate(
+                """canvas => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]
+                     .filter((value, i) => i % 4 === 0)"""
+            )
+            with torch.no_grad():
+                wanted = 255 * decoder(z).flatten()
+            assert wanted.max() > 100  # a picture, and no black square
+            assert (torch.tensor(shown) - wanted).abs().max() <= 2
+            seen.append(shown)
+        assert seen[0] != seen[1] != seen[2]
