@@ -22,6 +22,14 @@ def floats(*shape: int, low: float = -2.0, high: float = 2.0) -> np.ndarray:
     return random.uniform(low, high, shape).astype(np.float32)
 
 
+def ties() -> np.ndarray:
+    return random.integers(-2, 3, (4, 5)).astype(np.float32)
+
+
+def truths(*shape: int) -> np.ndarray:
+    return random.random(shape) < 0.5
+
+
 def ints(*values: int) -> np.ndarray:
     return np.array(values, np.int64)
 
@@ -44,10 +52,11 @@ class Case:
         inputs = [names[0], "x", *names[1:]] if self.first_is_constant else ["x", *names]
         node = onnx.helper.make_node(self.op, inputs, [f"y{i}" for i in range(self.outputs)], "node", **self.attributes)
         casts = [onnx.helper.make_node("Cast", [f"y{i}"], [f"z{i}"], to=1) for i in range(self.outputs)]
+        kind = onnx.helper.np_dtype_to_tensor_dtype(self.x.dtype)
         graph = onnx.helper.make_graph(
             [node, *casts],
             "graph",
-            [onnx.helper.make_tensor_value_info("x", 1, self.x.shape)],
+            [onnx.helper.make_tensor_value_info("x", kind, self.x.shape)],
             [onnx.helper.make_tensor_value_info(f"z{i}", 1, None) for i in range(self.outputs)],
             [onnx.numpy_helper.from_array(a, n) for n, a in zip(names, self.constants, strict=True) if a is not None],
         )
@@ -80,6 +89,12 @@ CASES = {
     "Min": Case("Min", floats(4, 5), torch.minimum, [floats(4, 1)]),
     "Greater": Case("Greater", floats(4, 5), torch.gt, [floats(5)]),
     "Less": Case("Less", floats(4, 5), torch.lt, [floats(4, 1)]),
+    "GreaterOrEqual": Case("GreaterOrEqual", ties(), torch.ge, [ties()]),
+    "LessOrEqual": Case("LessOrEqual", ties(), torch.le, [ties()]),
+    "Equal": Case("Equal", ties(), torch.eq, [ties()]),
+    "And": Case("And", truths(4, 1), torch.logical_and, [truths(1, 5)]),
+    "Or": Case("Or", truths(4, 5), torch.logical_or, [truths(5)]),
+    "Not": Case("Not", truths(4, 5), torch.logical_not),
     "Where": Case(
         "Where",
         floats(2, 5),
@@ -91,6 +106,10 @@ CASES = {
     "Neg": unary("Neg", torch.neg),
     "Exp": unary("Exp", torch.exp, high=2.0),
     "Log": unary("Log", torch.log, low=0.01),
+    "Sin": unary("Sin", torch.sin, low=-20.0, high=20.0),
+    "Cos": unary("Cos", torch.cos, low=-20.0, high=20.0),
+    "Sign": Case("Sign", np.float32([-3, -0.5, 0, 2]), torch.sign),
+    "Floor": unary("Floor", torch.floor),
     "Sqrt": unary("Sqrt", torch.sqrt, low=0.0),
     "Reciprocal": unary("Reciprocal", torch.reciprocal, low=0.3),
     "Clip, both ends": Case(
@@ -107,6 +126,12 @@ CASES = {
     "LeakyRelu by default": unary("LeakyRelu", F.leaky_relu),
     "PRelu": Case("PRelu", floats(2, 3, 4), lambda x, a: F.prelu(x, a.ravel()), [floats(3, 1)]),
     "Elu": unary("Elu", lambda x: F.elu(x, 0.7), alpha=0.7),
+    "Celu": unary("Celu", lambda x: F.celu(x, 0.6), alpha=0.6),
+    "Selu": unary("Selu", F.selu),
+    "Selu, every setting": unary("Selu", lambda x: 0.9 * F.elu(x, 1.3), alpha=1.3, gamma=0.9),
+    "HardSigmoid": unary("HardSigmoid", F.hardsigmoid, alpha=1 / 6),
+    "HardSigmoid by default": unary("HardSigmoid", lambda x: (0.2 * x + 0.5).clamp(0, 1)),
+    "Mish, far out": unary("Mish", F.mish, low=-90.0, high=90.0),
     "Sigmoid, far out": unary("Sigmoid", torch.sigmoid, low=-90.0, high=90.0),
     "Tanh": unary("Tanh", torch.tanh),
     "Softplus, far out": unary("Softplus", lambda x: torch.logaddexp(x, torch.zeros(())), low=-90.0, high=90.0),
@@ -157,10 +182,79 @@ CASES = {
         [None, None, ints(1, 2, 8, 18)],
         {"mode": "nearest"},
     ),
+    "Resize by scales, linear": Case(
+        "Resize",
+        floats(2, 3, 3, 4),
+        lambda x, *_: F.interpolate(x, scale_factor=(2.0, 3.0), mode="bilinear"),
+        [None, np.float32([1, 1, 2, 3])],
+        {"mode": "linear"},
+    ),
+    "Resize by sizes, linear, smaller and larger": Case(
+        "Resize",
+        floats(1, 2, 7, 4),
+        lambda x, *_: F.interpolate(x, (5, 9), mode="bilinear"),
+        [None, None, ints(1, 2, 5, 9)],
+        {"mode": "linear"},
+    ),
+    "Resize, linear, corners aligned": Case(
+        "Resize",
+        floats(1, 2, 4, 6),
+        lambda x, *_: F.interpolate(x, (7, 1), mode="bilinear", align_corners=True),
+        [None, None, ints(1, 2, 7, 1)],
+        {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+    ),
+    "Expand": Case("Expand", floats(3, 1, 2), lambda x, _: x.expand(2, 3, 4, 2), [ints(2, 1, 4, 1)]),
+    "Expand to fewer axes": Case("Expand", floats(2, 1, 3), lambda x, _: x.expand(2, 5, 3), [ints(5, 1)]),
+    "Gather": Case(
+        "Gather",
+        floats(2, 5, 3),
+        lambda x, i: x[:, i],
+        [np.array([[0, -1], [3, 3]], np.int64)],
+        {"axis": 1},
+    ),
+    "Gather one from the end": Case("Gather", floats(2, 3, 4), lambda x, _: x[..., -2], [np.array(-2)], {"axis": -1}),
+    "Pad": Case("Pad", floats(1, 2, 3, 4), lambda x, _: F.pad(x, (1, 2, 3, 0)), [ints(0, 0, 3, 1, 0, 0, 0, 2)]),
+    "Pad by a number, cut off, two axes": Case(
+        "Pad",
+        floats(2, 5, 4),
+        lambda x, *_: F.pad(x, (-1, 2, 1, -2), value=0.5),
+        [ints(1, -1, -2, 2), np.array(0.5, np.float32), ints(1, -1)],
+    ),
+    "Pad by reflection": Case(
+        "Pad",
+        floats(1, 2, 4, 5),
+        lambda x, _: F.pad(x, (4, 1, 0, 3), mode="reflect"),
+        [ints(0, 0, 0, 4, 0, 0, 3, 1)],
+        {"mode": "reflect"},
+    ),
+    "Pad by the edge": Case(
+        "Pad",
+        floats(1, 2, 4, 5),
+        lambda x, _: F.pad(x, (7, 1, 0, 3), mode="replicate"),
+        [ints(0, 0, 0, 7, 0, 0, 3, 1)],
+        {"mode": "edge"},
+    ),
+    "DepthToSpace, channels first": Case(
+        "DepthToSpace",
+        floats(2, 18, 2, 3),
+        lambda x: F.pixel_shuffle(x, 3),
+        attributes={"blocksize": 3, "mode": "CRD"},
+    ),
+    "DepthToSpace by default": Case(
+        "DepthToSpace",
+        floats(2, 12, 2, 3),
+        lambda x: F.pixel_shuffle(x.reshape(2, 4, 3, 2, 3).transpose(1, 2).reshape(2, 12, 2, 3), 2),
+        attributes={"blocksize": 2},
+    ),
     "ReduceSum": Case("ReduceSum", floats(2, 3, 4), lambda x, _: x.sum((0, 2)), [ints(0, -1)], {"keepdims": 0}),
     "ReduceSum of everything": Case("ReduceSum", floats(2, 3, 4), lambda x: x.sum((0, 1, 2), keepdim=True)),
     "ReduceSum of nothing": Case("ReduceSum", floats(2, 3), lambda x, _: x, [ints()], {"noop_with_empty_axes": 1}),
     "ReduceMean": Case("ReduceMean", floats(2, 3, 4), lambda x, _: x.mean(1, keepdim=True), [ints(1)]),
+    "ReduceMax": Case("ReduceMax", floats(2, 3, 4), lambda x, _: x.amax((0, 2)), [ints(0, -1)], {"keepdims": 0}),
+    "ReduceL2": Case("ReduceL2", floats(2, 3, 4), lambda x, _: x.norm(dim=1, keepdim=True), [ints(-2)]),
+    "LogSoftmax, large values": Case(
+        "LogSoftmax", floats(2, 5, 3, low=-200, high=200), lambda x: x.log_softmax(1), attributes={"axis": 1}
+    ),
     "Softmax, large values": Case(
         "Softmax", floats(2, 5, 3, low=-200, high=200), lambda x: x.softmax(1), attributes={"axis": 1}
     ),
@@ -171,6 +265,54 @@ CASES = {
         [floats(3), floats(3), floats(3), floats(3, low=0.1)],
         {"epsilon": 1e-3},
     ),
+    "InstanceNormalization": Case(
+        "InstanceNormalization",
+        floats(2, 3, 4, 5, low=3.0, high=9.0),
+        lambda x, w, b: F.instance_norm(x, weight=w, bias=b, eps=0.1),
+        [floats(3), floats(3)],
+        {"epsilon": 0.1},
+    ),
+    "LayerNormalization": Case(
+        "LayerNormalization", floats(2, 3, 7, low=3.0, high=9.0), lambda x, w: F.layer_norm(x, (7,), w), [floats(7)]
+    ),
+    "LayerNormalization over two axes": Case(
+        "LayerNormalization",
+        floats(2, 3, 7),
+        lambda x, w, b: F.layer_norm(x, (3, 7), w, b, eps=0.1),
+        [floats(3, 7), floats(3, 7)],
+        {"axis": -2, "epsilon": 0.1},
+    ),
+    "MaxPool": Case(
+        "MaxPool",
+        floats(2, 3, 9, 7),
+        lambda x: F.max_pool2d(x, (3, 2), (2, 3), (1, 0), (2, 1)),
+        attributes={"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 1, 0], "dilations": [2, 1]},
+    ),
+    "MaxPool, window over the edge": Case(
+        "MaxPool",
+        floats(1, 2, 6, 5),
+        lambda x: F.max_pool2d(x, 2, 3, 1, ceil_mode=True),
+        attributes={"kernel_shape": [2, 2], "strides": [3, 3], "pads": [1] * 4, "ceil_mode": 1},
+    ),
+    "AveragePool": Case(
+        "AveragePool",
+        floats(2, 3, 7, 6),
+        lambda x: F.avg_pool2d(x, (3, 2), (2, 1), (1, 0), count_include_pad=False),
+        attributes={"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 0]},
+    ),
+    "AveragePool, padding counts, window over the edge": Case(
+        "AveragePool",
+        floats(1, 2, 6, 7),
+        lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
+        attributes={
+            "kernel_shape": [3, 3],
+            "strides": [2, 2],
+            "pads": [1] * 4,
+            "ceil_mode": 1,
+            "count_include_pad": 1,
+        },
+    ),
+    "GlobalAveragePool": Case("GlobalAveragePool", floats(2, 3, 4, 5), lambda x: x.mean((2, 3), keepdim=True)),
     "Gemm": Case("Gemm", floats(5, 7), torch.matmul, [floats(7, 300)]),
     "Gemm, every setting": Case(
         "Gemm",
@@ -179,6 +321,8 @@ CASES = {
         [floats(6, 7), floats(6)],
         {"alpha": 0.5, "beta": 2.0, "transA": 1, "transB": 1},
     ),
+    "Gemm of more rows than a block": Case("Gemm", floats(9, 6), torch.matmul, [floats(6, 10)]),
+    "Gemm of one row and column": Case("Gemm", floats(1, 6), lambda x, b: x @ b.T, [floats(1, 6)], {"transB": 1}),
     "MatMul, axes before": Case("MatMul", floats(2, 1, 3, 5), torch.matmul, [floats(4, 5, 6)]),
     "MatMul of a vector": Case("MatMul", floats(5), torch.matmul, [floats(3, 5, 6)]),
     "Conv": Case("Conv", floats(1, 3, 9, 8), F.conv2d, [floats(5, 3, 3, 2), floats(5)]),
@@ -243,13 +387,33 @@ def test_every_operator_has_a_case():
 
 MISTAKES = {
     "Conv, every setting": [
-        ("tapX * w.dilations[1] - w.pads[1]", "tapX * w.dilations[1] - w.pads[0]"),
-        ("w.strides[0] + tapY", "w.strides[1] + tapY"),
+        ("tapY * w.dilations[0] * imageWidth", "tapY * w.dilations[1] * imageWidth"),
+        ("grid[1]) * w.strides[0] * imageWidth", "grid[1]) * w.strides[1] * imageWidth"),
     ],
     "ConvTranspose, every setting": [
         ("length - 1) + extra[axis]", "length - 1)"),
-        ("data[start + at + i * step] +=", "data[start + at + i * step] ="),
+        ("out[line + i * strideX] +=", "out[line + i * strideX] ="),
+        ("[inner * rows, 1, rows]", "[inner * rows, inner, 1]"),
     ],
+    "Gemm of more rows than a block": [
+        ("s23 += a2 * b3", "s23 += a2 * b2"),
+        ("const j3 = Math.min(j + 3, columns - 1)", "const j3 = j + 3"),
+    ],
+    "InstanceNormalization": [
+        ("squares / length + epsilon", "squares / (length - 1) + epsilon"),
+        ("slope * (x.data[i] - mean)", "slope * x.data[i]"),
+    ],
+    "LayerNormalization over two axes": [
+        ("size(x.shape.slice(positive(axis, x.shape.length)))", "x.shape.at(-1)"),
+        ("bias ? Add([scaled, bias]) : scaled", "scaled"),
+    ],
+    "AveragePool, padding counts, window over the edge": [
+        ("sum / covered", "sum / 9"),
+        ("attributes.ceil_mode ?", "false ?"),
+    ],
+    "MaxPool, window over the edge": [("count - 1 : count", "count : count")],
+    "Resize by sizes, linear, smaller and larger": [("(i + 0.5) / scale - 0.5", "i / scale")],
+    "Pad by reflection": [("2 * (length - 1) - at", "2 * length - 1 - at"), ("at < 0 ? -at", "at < 0 ? -at - 1")],
     "Gemm, every setting": [
         ("alpha * v + beta * bias", "alpha * (v + beta * bias)"),
         ("b.shape[0] : b.shape[1]", "b.shape[1] : b.shape[0]"),
@@ -289,3 +453,17 @@ def test_integers_divide_towards_zero(run_in_page):
     )
     ((mine,),) = run_in_page([(encode(onnx.helper.make_model(graph)).content, [np.float32([-7, 7])])])
     assert mine.tolist() == [-3, 3]
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "outputs", "words"),
+    [
+        ("MaxPool", {"kernel_shape": [2, 2]}, 2, "MaxPool of node 'node' with outputs = 2"),
+        ("AveragePool", {"kernel_shape": [2]}, 1, "AveragePool of node 'node' with kernel rank = 1"),
+        ("Pad", {"mode": "wrap"}, 1, "Pad of node 'node' with mode = 'wrap'"),
+        ("Resize", {"mode": "linear", "antialias": 1}, 1, "Resize of node 'node' with antialias = 1"),
+    ],
+)
+def test_settings_beyond_the_interpreter_are_refused(op, attributes, outputs, words):
+    with pytest.raises(ValueError, match=words):
+        encode(Case(op, floats(1, 1, 4, 4), abs, attributes=attributes, outputs=outputs).model())

@@ -175,6 +175,8 @@ def _refuse_unknown(nodes: list, tensors: dict[str, np.ndarray]) -> None:
         given = _attributes(node)
         if len(node.input) > 1 and node.input[1] in tensors:
             given["weight rank"] = tensors[node.input[1]].ndim
+        given["kernel rank"] = len(given.get("kernel_shape", []))
+        given["outputs"] = sum(name != "" for name in node.output)
         for name, accepted in known_limits().get(node.op_type, {}).items():
             if name in given and given[name] not in accepted:
                 faults.append(f"operator {node.op_type} of {_layer(node)} with {name} = {given[name]!r}")

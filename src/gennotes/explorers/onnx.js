@@ -102,16 +102,30 @@ function integers(tensor) {
   return tensor && Array.from(tensor.data);
 }
 
-/** Reads `data` in the order of `shape` with the given strides, from `start`. @returns {Numbers} */
+/**
+ * Reads `data` in the order of `shape` with the given strides, from `start`. Neighbouring axes that memory holds as one
+ * are read as one, so that the innermost loop is long.
+ * @returns {Numbers}
+ */
 function gather(data, shape, strides, start = 0) {
+  const lengths = [1];
+  const steps = [0];
+  shape.forEach((length, axis) => {
+    if (length === 1) return;
+    if (steps.at(-1) === strides[axis] * length) lengths.push(lengths.pop() * length);
+    else lengths.push(length);
+    steps[lengths.length - 1] = strides[axis];
+  });
   const result = new data.constructor(size(shape));
-  const index = new Array(shape.length).fill(0);
-  for (let i = 0, at = start; i < result.length; i++) {
-    result[i] = data[at];
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      at += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      at -= index[axis] * strides[axis];
+  const run = lengths.pop();
+  const step = steps.pop();
+  const index = new Array(lengths.length).fill(0);
+  for (let i = 0, at = start; i < result.length; ) {
+    for (let j = 0; j < run; j++) result[i++] = data[at + j * step];
+    for (let axis = lengths.length - 1; axis >= 0; axis--) {
+      at += steps[axis];
+      if (++index[axis] < lengths[axis]) break;
+      at -= index[axis] * steps[axis];
       index[axis] = 0;
     }
   }
@@ -192,6 +206,30 @@ function Less([a, b]) {
   return pairwise(a, b, (x, y) => Number(x < y), Uint8Array);
 }
 
+function GreaterOrEqual([a, b]) {
+  return pairwise(a, b, (x, y) => Number(x >= y), Uint8Array);
+}
+
+function LessOrEqual([a, b]) {
+  return pairwise(a, b, (x, y) => Number(x <= y), Uint8Array);
+}
+
+function Equal([a, b]) {
+  return pairwise(a, b, (x, y) => Number(x === y), Uint8Array);
+}
+
+function And([a, b]) {
+  return pairwise(a, b, (x, y) => x & y);
+}
+
+function Or([a, b]) {
+  return pairwise(a, b, (x, y) => x | y);
+}
+
+function Not([x]) {
+  return each(x, (v) => 1 - v);
+}
+
 function Where([condition, a, b]) {
   const shape = commonShape(condition.shape, a.shape, b.shape);
   const chosen = expand(condition, shape);
@@ -220,6 +258,22 @@ function Exp([x]) {
 
 function Log([x]) {
   return each(x, Math.log);
+}
+
+function Sin([x]) {
+  return each(x, Math.sin);
+}
+
+function Cos([x]) {
+  return each(x, Math.cos);
+}
+
+function Sign([x]) {
+  return each(x, Math.sign);
+}
+
+function Floor([x]) {
+  return each(x, Math.floor);
 }
 
 function Sqrt([x]) {
@@ -252,6 +306,19 @@ function Elu([x], { alpha = 1 }) {
   return each(x, (v) => (v < 0 ? alpha * Math.expm1(v) : v));
 }
 
+function Celu([x], { alpha = 1 }) {
+  return each(x, (v) => (v < 0 ? alpha * Math.expm1(v / alpha) : v));
+}
+
+/** The defaults keep mean 0 and variance 1 from layer to layer: Klambauer et al. 2017. */
+function Selu([x], { alpha = 1.6732632423543772, gamma = 1.0507009873554805 }) {
+  return each(x, (v) => gamma * (v < 0 ? alpha * Math.expm1(v) : v));
+}
+
+function HardSigmoid([x], { alpha = 0.2, beta = 0.5 }) {
+  return each(x, (v) => Math.min(Math.max(alpha * v + beta, 0), 1));
+}
+
 function Sigmoid([x]) {
   return each(x, (v) => 1 / (1 + Math.exp(-v)));
 }
@@ -260,9 +327,17 @@ function Tanh([x]) {
   return each(x, Math.tanh);
 }
 
-/** log(1 + eˣ), written so that a large x does not overflow. */
 function Softplus([x]) {
-  return each(x, (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v))));
+  return each(x, softplus);
+}
+
+function Mish([x]) {
+  return each(x, (v) => v * Math.tanh(softplus(v)));
+}
+
+/** log(1 + eˣ), written so that a large x does not overflow. */
+function softplus(x) {
+  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 }
 
 function Erf([x]) {
@@ -369,27 +444,75 @@ function Slice([x, starts, ends, axes, steps]) {
   return { data: gather(x.data, shape, strides, offset), shape };
 }
 
-/** Nearest neighbours only. */
-function Resize([x, , scales, sizes], attributes) {
-  const { coordinate_transformation_mode: mode = "half_pixel", nearest_mode: rounding = "round_prefer_floor" } = attributes;
-  const shape = sizes ? integers(sizes) : x.shape.map((length, axis) => Math.floor(length * scales.data[axis]));
-  const source = shape.map((length, axis) => {
-    const scale = sizes ? length / x.shape[axis] : scales.data[axis];
-    return Array.from({ length }, (_, i) => {
-      const at = mode === "asymmetric" ? i / scale : (i + 0.5) / scale - 0.5;
-      const nearest = rounding === "floor" ? Math.floor(at) : Math.ceil(at - 0.5);
-      return Math.min(Math.max(nearest, 0), x.shape[axis] - 1);
-    });
-  });
-  let result = x;
-  source.forEach((positions, axis) => {
-    if (positions.length !== x.shape[axis] || positions.some((at, i) => at !== i)) result = take(result, positions, axis);
-  });
-  return result;
+function Expand([x, target]) {
+  const shape = commonShape(x.shape, integers(target));
+  return { data: expand(x, shape), shape };
 }
 
-/** The slices of x at the given positions along one axis. @returns {Tensor} */
-function take(x, positions, axis) {
+function Gather([x, indices], { axis = 0 }) {
+  const along = positive(axis, x.shape.length);
+  const positions = integers(indices).map((index) => positive(index, x.shape[along]));
+  const shape = [...x.shape.slice(0, along), ...indices.shape, ...x.shape.slice(along + 1)];
+  return { data: take(x, positions, along).data, shape };
+}
+
+/** A negative number of added places cuts places off. */
+function Pad([x, pads, value, axes], { mode = "constant" }) {
+  const padded = integers(axes) ?? [...x.shape.keys()];
+  return padded.reduce((result, given, i) => {
+    const axis = positive(given, x.shape.length);
+    const length = x.shape[axis];
+    const before = pads.data[i];
+    const positions = Array.from({ length: before + length + pads.data[i + padded.length] }, (_, place) => {
+      const at = place - before;
+      if (at >= 0 && at < length) return at;
+      if (mode === "constant") return -1;
+      if (mode === "edge") return at < 0 ? 0 : length - 1;
+      return at < 0 ? -at : 2 * (length - 1) - at;
+    });
+    return take(result, positions, axis, value?.data[0]);
+  }, x);
+}
+
+/** Blocks of channels become blocks of pixels, as after a sub-pixel convolution: Shi et al. 2016. */
+function DepthToSpace([x], { blocksize, mode = "DCR" }) {
+  const [batch, channels, height, width] = x.shape;
+  const depth = channels / blocksize ** 2;
+  const split = mode === "CRD" ? [batch, depth, blocksize, blocksize] : [batch, blocksize, blocksize, depth];
+  const perm = mode === "CRD" ? [0, 1, 4, 2, 5, 3] : [0, 3, 4, 1, 5, 2];
+  const { data } = Transpose([{ data: x.data, shape: [...split, height, width] }], { perm });
+  return { data, shape: [batch, depth, height * blocksize, width * blocksize] };
+}
+
+/** Axis by axis: each place of the result takes its nearest neighbour, or the mean of two neighbours by distance. */
+function Resize([x, , scales, sizes], attributes) {
+  const { mode = "nearest", nearest_mode: rounding = "round_prefer_floor" } = attributes;
+  const { coordinate_transformation_mode: alignment = "half_pixel" } = attributes;
+  return x.shape.reduce((result, length, axis) => {
+    const scale = sizes ? sizes.data[axis] / length : scales.data[axis];
+    const resized = sizes ? sizes.data[axis] : Math.floor(length * scale);
+    if (scale === 1) return result;
+    const places = Array.from({ length: resized }, (_, i) => {
+      if (alignment === "asymmetric") return i / scale;
+      if (alignment === "align_corners") return resized === 1 ? 0 : (i * (length - 1)) / (resized - 1);
+      return (i + 0.5) / scale - 0.5;
+    });
+    const inside = (place) => Math.min(Math.max(place, 0), length - 1);
+    if (mode === "nearest") {
+      const nearest = places.map((at) => inside(rounding === "floor" ? Math.floor(at) : Math.ceil(at - 0.5)));
+      return take(result, nearest, axis);
+    }
+    const lower = take(result, places.map((at) => Math.floor(inside(at))), axis);
+    const upper = take(result, places.map((at) => Math.ceil(inside(at))), axis);
+    const inner = size(result.shape.slice(axis + 1));
+    const shares = places.map((at) => inside(at) - Math.floor(inside(at)));
+    const data = lower.data.map((low, i) => low + shares[Math.floor(i / inner) % resized] * (upper.data[i] - low));
+    return { data, shape: lower.shape };
+  }, x);
+}
+
+/** The slices of x at the given positions along one axis; at position -1 stands `outside`. @returns {Tensor} */
+function take(x, positions, axis, outside = 0) {
   const shape = x.shape.with(axis, positions.length);
   const inner = size(shape.slice(axis + 1));
   const outer = size(shape.slice(0, axis));
@@ -397,8 +520,7 @@ function take(x, positions, axis) {
   for (let row = 0, to = 0; row < outer; row++) {
     for (const position of positions) {
       const from = (row * x.shape[axis] + position) * inner;
-      data.set(x.data.subarray(from, from + inner), to);
-      to += inner;
+      for (let i = 0; i < inner; i++) data[to++] = position < 0 ? outside : x.data[from + i];
     }
   }
   return { data, shape };
@@ -406,40 +528,80 @@ function take(x, positions, axis) {
 
 // -------------------------------------------------------------------------------------------------------- reductions
 
-function ReduceSum([x, axes], { keepdims = 1, noop_with_empty_axes: noop = 0 }) {
+/**
+ * Folds the numbers along the given axes (without axes: along all) into one: total = f(total, number).
+ * @returns {Tensor} with totals in double precision
+ */
+function reduce(x, axes, { keepdims = 1, noop_with_empty_axes: noop = 0 }, f, first) {
   const rank = x.shape.length;
   const given = integers(axes) ?? [];
   if (given.length === 0 && noop) return x;
-  const summed = x.shape.map((_, axis) => given.length === 0 || given.some((a) => positive(a, rank) === axis));
-  const kept = x.shape.map((length, axis) => (summed[axis] ? 1 : length));
-  const strides = stridesOf(kept).map((stride, axis) => (summed[axis] ? 0 : stride));
-  const sums = new Float64Array(size(kept));
-  const places = gather(Float64Array.from(sums.keys()), x.shape, strides); // where each number of x is added
-  for (let i = 0; i < x.data.length; i++) sums[places[i]] += x.data[i];
-  return { data: x.data.constructor.from(sums), shape: keepdims ? kept : kept.filter((_, axis) => !summed[axis]) };
+  const folded = x.shape.map((_, axis) => given.length === 0 || given.some((a) => positive(a, rank) === axis));
+  const kept = x.shape.map((length, axis) => (folded[axis] ? 1 : length));
+  const strides = stridesOf(kept).map((stride, axis) => (folded[axis] ? 0 : stride));
+  const totals = new Float64Array(size(kept)).fill(first);
+  const places = gather(Float64Array.from(totals.keys()), x.shape, strides); // where each number of x goes
+  for (let i = 0; i < x.data.length; i++) totals[places[i]] = f(totals[places[i]], x.data[i]);
+  return { data: totals, shape: keepdims ? kept : kept.filter((_, axis) => !folded[axis]) };
+}
+
+/** The tensor with its numbers in the kind of array that another one has. @returns {Tensor} */
+function inKindOf(other, { data, shape }) {
+  return { data: other.data.constructor.from(data), shape };
+}
+
+function ReduceSum([x, axes], attributes) {
+  return inKindOf(x, reduce(x, axes, attributes, (sum, v) => sum + v, 0));
 }
 
 function ReduceMean([x, axes], attributes) {
-  const sum = ReduceSum([x, axes], attributes);
+  const sum = reduce(x, axes, attributes, (total, v) => total + v, 0);
   const count = x.data.length / sum.data.length;
-  return each(sum, (v) => v / count);
+  return inKindOf(x, each(sum, (v) => v / count));
+}
+
+function ReduceMax([x, axes], attributes) {
+  return inKindOf(x, reduce(x, axes, attributes, Math.max, -Infinity));
+}
+
+/** The Euclidean length. */
+function ReduceL2([x, axes], attributes) {
+  return inKindOf(x, each(reduce(x, axes, attributes, (sum, v) => sum + v * v, 0), Math.sqrt));
+}
+
+/** Calls visit(start, step, length) for every line of numbers along one axis. */
+function eachLine(x, axis, visit) {
+  const along = positive(axis, x.shape.length);
+  const length = x.shape[along];
+  const step = size(x.shape.slice(along + 1));
+  for (let block = 0; block < x.data.length; block += length * step) {
+    for (let start = block; start < block + step; start++) visit(start, step, length);
+  }
 }
 
 function Softmax([x], { axis = -1 }) {
-  const along = positive(axis, x.shape.length);
-  const length = x.shape[along];
-  const inner = size(x.shape.slice(along + 1));
   const data = new Float32Array(x.data.length);
-  for (let row = 0; row < x.data.length; row += length * inner) {
-    for (let column = 0; column < inner; column++) {
-      const start = row + column;
-      let most = -Infinity;
-      for (let i = 0; i < length; i++) most = Math.max(most, x.data[start + i * inner]);
-      let sum = 0;
-      for (let i = 0; i < length; i++) sum += data[start + i * inner] = Math.exp(x.data[start + i * inner] - most);
-      for (let i = 0; i < length; i++) data[start + i * inner] /= sum;
-    }
-  }
+  eachLine(x, axis, (start, step, length) => {
+    const end = start + length * step;
+    let most = -Infinity;
+    for (let i = start; i < end; i += step) most = Math.max(most, x.data[i]);
+    let sum = 0;
+    for (let i = start; i < end; i += step) sum += data[i] = Math.exp(x.data[i] - most);
+    for (let i = start; i < end; i += step) data[i] /= sum;
+  });
+  return { data, shape: x.shape };
+}
+
+function LogSoftmax([x], { axis = -1 }) {
+  const data = new Float32Array(x.data.length);
+  eachLine(x, axis, (start, step, length) => {
+    const end = start + length * step;
+    let most = -Infinity;
+    for (let i = start; i < end; i += step) most = Math.max(most, x.data[i]);
+    let sum = 0;
+    for (let i = start; i < end; i += step) sum += Math.exp(x.data[i] - most);
+    for (let i = start; i < end; i += step) data[i] = x.data[i] - most - Math.log(sum);
+  });
   return { data, shape: x.shape };
 }
 
@@ -456,68 +618,169 @@ function BatchNormalization([x, scale, bias, mean, variance], { epsilon = 1e-5 }
   return { data, shape: x.shape };
 }
 
+/** Each run of `length` numbers is shifted and scaled to mean 0 and variance 1. @returns {Tensor} */
+function standardise(x, length, epsilon) {
+  const data = new Float32Array(x.data.length);
+  for (let start = 0; start < data.length; start += length) {
+    const end = start + length;
+    let sum = 0;
+    for (let i = start; i < end; i++) sum += x.data[i];
+    const mean = sum / length;
+    let squares = 0;
+    for (let i = start; i < end; i++) squares += (x.data[i] - mean) ** 2;
+    const slope = 1 / Math.sqrt(squares / length + epsilon);
+    for (let i = start; i < end; i++) data[i] = slope * (x.data[i] - mean);
+  }
+  return { data, shape: x.shape };
+}
+
+/** Over the pixels of each channel; with channels reshaped into groups this is group normalisation too. */
+function InstanceNormalization([x, scale, bias], { epsilon = 1e-5 }) {
+  const [batch, channels, ...pixels] = x.shape;
+  const column = (tensor) => ({ data: tensor.data, shape: [channels, ...pixels.fill(1)] });
+  const standard = standardise(x, x.data.length / (batch * channels), epsilon);
+  return Add([Mul([standard, column(scale)]), column(bias)]);
+}
+
+function LayerNormalization([x, scale, bias], { axis = -1, epsilon = 1e-5 }) {
+  const scaled = Mul([standardise(x, size(x.shape.slice(positive(axis, x.shape.length))), epsilon), scale]);
+  return bias ? Add([scaled, bias]) : scaled;
+}
+
 // ------------------------------------------------------------------------------------------------- matrix products
 
 /**
- * out += A · B for a matrix A (rows × inner) and a row-major matrix B (inner × columns).
- * The number (i, k) of A lies at aStart + i · aRow + k · aColumn, so that A may be a transposed matrix.
- * Four rows of B are taken at once, in strips short enough to stay in the cache: each number of `out` is then
- * read and written once for four products.
+ * out[i, j] = bias[i] + Σ_k a[i, k] · b[start[j] + offset[k]], the one product that all layers are made of.
+ *
+ * `a` and `out` are row-major from aStart and outStart. What stands in column j of the other factor is told by two lists
+ * of places, so that a matrix, its transpose and the windows of an image (`Conv`) are read where they lie.
+ * Four rows and four columns are taken at once: eight numbers are then read for sixteen products.
+ * @param {{ out: Numbers, outStart: number }} to
+ * @param {{ a: Numbers, aStart: number, rows: number }} left
+ * @param {{ b: Numbers, start: Int32Array, offset: Int32Array }} right
+ * @param {Numbers} [bias] of the rows
  */
-function addProduct(out, outStart, a, aStart, aRow, aColumn, b, bStart, rows, inner, columns) {
-  const strip = 256;
-  for (let left = 0; left < columns; left += strip) {
-    const width = Math.min(strip, columns - left);
-    for (let i = 0; i < rows; i++) {
-      const o = outStart + i * columns + left;
-      let at = aStart + i * aRow;
-      let row = bStart + left;
-      let k = 0;
-      for (; k + 4 <= inner; k += 4, at += 4 * aColumn, row += 4 * columns) {
-        const a0 = a[at];
-        const a1 = a[at + aColumn];
-        const a2 = a[at + 2 * aColumn];
-        const a3 = a[at + 3 * aColumn];
-        const row1 = row + columns;
-        const row2 = row1 + columns;
-        const row3 = row2 + columns;
-        for (let j = 0; j < width; j++) {
-          out[o + j] += a0 * b[row + j] + a1 * b[row1 + j] + a2 * b[row2 + j] + a3 * b[row3 + j];
-        }
+function multiply({ out, outStart = 0 }, { a, aStart = 0, rows }, { b, start, offset }, bias = new Float32Array(rows)) {
+  const columns = start.length;
+  const inner = offset.length;
+  for (let j = 0; j < columns; j += 4) {
+    const j1 = Math.min(j + 1, columns - 1); // the last columns are computed again where fewer than four are left
+    const j2 = Math.min(j + 2, columns - 1);
+    const j3 = Math.min(j + 3, columns - 1);
+    const places = [start[j], start[j1], start[j2], start[j3]];
+    let i = 0;
+    for (; i + 4 <= rows; i += 4) {
+      const row = outStart + i * columns;
+      fourRows(sums, a, aStart + i * inner, b, places, offset);
+      for (let r = 0; r < 4; r++) {
+        out[row + r * columns + j] = sums[4 * r] + bias[i + r];
+        out[row + r * columns + j1] = sums[4 * r + 1] + bias[i + r];
+        out[row + r * columns + j2] = sums[4 * r + 2] + bias[i + r];
+        out[row + r * columns + j3] = sums[4 * r + 3] + bias[i + r];
       }
-      for (; k < inner; k++, at += aColumn, row += columns) {
-        for (let j = 0; j < width; j++) out[o + j] += a[at] * b[row + j];
-      }
+    }
+    for (; i < rows; i++) {
+      const row = outStart + i * columns;
+      oneRow(sums, a, aStart + i * inner, b, places, offset);
+      out[row + j] = sums[0] + bias[i];
+      out[row + j1] = sums[1] + bias[i];
+      out[row + j2] = sums[2] + bias[i];
+      out[row + j3] = sums[3] + bias[i];
     }
   }
 }
 
-/** out += A · Bᵀ for row-major matrices A (rows × inner) and B (columns × inner): every number is a dot product. */
-function addProductTransposed(out, a, b, rows, inner, columns) {
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      const p = i * inner;
-      const q = j * inner;
-      let even = 0; // two sums, since one alone would wait for itself at each step
-      let odd = 0;
-      let k = 0;
-      for (; k + 2 <= inner; k += 2) {
-        even += a[p + k] * b[q + k];
-        odd += a[p + k + 1] * b[q + k + 1];
-      }
-      if (k < inner) even += a[p + k] * b[q + k];
-      out[i * columns + j] += even + odd;
-    }
+const sums = new Float64Array(16); // of one block of `multiply`, row by row
+
+/** The products of one row with four columns. */
+function oneRow(sums, a, row, b, [q0, q1, q2, q3], offset) {
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  for (let k = 0; k < offset.length; k++) {
+    const at = offset[k];
+    const factor = a[row + k];
+    s0 += factor * b[q0 + at];
+    s1 += factor * b[q1 + at];
+    s2 += factor * b[q2 + at];
+    s3 += factor * b[q3 + at];
   }
+  sums[0] = s0;
+  sums[1] = s1;
+  sums[2] = s2;
+  sums[3] = s3;
+}
+
+/** The products of four rows with four columns; every sum is a variable, so that it stays in the processor. */
+function fourRows(sums, a, row, b, [q0, q1, q2, q3], offset) {
+  const inner = offset.length;
+  const row1 = row + inner;
+  const row2 = row + 2 * inner;
+  const row3 = row + 3 * inner;
+  let [s00, s01, s02, s03] = [0, 0, 0, 0];
+  let [s10, s11, s12, s13] = [0, 0, 0, 0];
+  let [s20, s21, s22, s23] = [0, 0, 0, 0];
+  let [s30, s31, s32, s33] = [0, 0, 0, 0];
+  for (let k = 0; k < inner; k++) {
+    const at = offset[k];
+    const b0 = b[q0 + at];
+    const b1 = b[q1 + at];
+    const b2 = b[q2 + at];
+    const b3 = b[q3 + at];
+    const a0 = a[row + k];
+    s00 += a0 * b0;
+    s01 += a0 * b1;
+    s02 += a0 * b2;
+    s03 += a0 * b3;
+    const a1 = a[row1 + k];
+    s10 += a1 * b0;
+    s11 += a1 * b1;
+    s12 += a1 * b2;
+    s13 += a1 * b3;
+    const a2 = a[row2 + k];
+    s20 += a2 * b0;
+    s21 += a2 * b1;
+    s22 += a2 * b2;
+    s23 += a2 * b3;
+    const a3 = a[row3 + k];
+    s30 += a3 * b0;
+    s31 += a3 * b1;
+    s32 += a3 * b2;
+    s33 += a3 * b3;
+  }
+  sums[0] = s00;
+  sums[1] = s01;
+  sums[2] = s02;
+  sums[3] = s03;
+  sums[4] = s10;
+  sums[5] = s11;
+  sums[6] = s12;
+  sums[7] = s13;
+  sums[8] = s20;
+  sums[9] = s21;
+  sums[10] = s22;
+  sums[11] = s23;
+  sums[12] = s30;
+  sums[13] = s31;
+  sums[14] = s32;
+  sums[15] = s33;
+}
+
+/** The places first, first + step, first + 2 step … */
+function every(step, count, first = 0) {
+  return Int32Array.from({ length: count }, (_, i) => first + i * step);
 }
 
 function Gemm([a, b, c], { alpha = 1, beta = 1, transA = 0, transB = 0 }) {
   const left = transA ? Transpose([a], {}) : a;
   const [rows, inner] = left.shape;
   const columns = transB ? b.shape[0] : b.shape[1];
-  const product = { data: new Float32Array(rows * columns), shape: [rows, columns] };
-  if (transB) addProductTransposed(product.data, left.data, b.data, rows, inner, columns);
-  else addProduct(product.data, 0, left.data, 0, inner, 1, b.data, 0, rows, inner, columns);
+  const out = new Float32Array(rows * columns);
+  const start = every(transB ? inner : 1, columns);
+  const offset = every(transB ? 1 : columns, inner);
+  multiply({ out }, { a: left.data, rows }, { b: b.data, start, offset });
+  const product = { data: out, shape: [rows, columns] };
   if (!c) return alpha === 1 ? product : each(product, (v) => alpha * v);
   return pairwise(product, c, (v, bias) => alpha * v + beta * bias);
 }
@@ -531,125 +794,218 @@ function MatMul([a, b]) {
   const outer = commonShape(left.slice(0, -2), right.slice(0, -2));
   const lefts = expand({ data: a.data, shape: left }, [...outer, rows, inner]);
   const rights = expand({ data: b.data, shape: right }, [...outer, inner, columns]);
-  const data = new Float32Array(size(outer) * rows * columns);
+  const out = new Float32Array(size(outer) * rows * columns);
+  const offset = every(columns, inner);
   for (let i = 0; i < size(outer); i++) {
-    const b0 = i * inner * columns;
-    addProduct(data, i * rows * columns, lefts, i * rows * inner, inner, 1, rights, b0, rows, inner, columns);
+    const factor = { b: rights, start: every(1, columns, i * inner * columns), offset };
+    multiply({ out, outStart: i * rows * columns }, { a: lefts, aStart: i * rows * inner, rows }, factor);
   }
   const ends = [...(a.shape.length === 1 ? [] : [rows]), ...(b.shape.length === 1 ? [] : [columns])];
-  return { data, shape: [...outer, ...ends] };
+  return { data: out, shape: [...outer, ...ends] };
 }
 
-// ------------------------------------------------------------------------------------------------------ convolutions
+// ------------------------------------------------------------------------------------------ convolutions and pooling
 
-/** The settings that both convolutions share, with the defaults of ONNX. */
-function windowOf({ strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], group = 1 }, [kernelHeight, kernelWidth]) {
-  return { strides, pads, dilations, group, kernelHeight, kernelWidth, taps: kernelHeight * kernelWidth };
+/**
+ * The settings of a window that slides over an image, with the defaults of ONNX.
+ * @param {Attributes} attributes
+ * @param {number[]} kernel height and width of the window
+ */
+function windowOf(attributes, [kernelHeight, kernelWidth]) {
+  const { strides = [1, 1], pads = [0, 0, 0, 0], dilations = [1, 1], group = 1 } = attributes;
+  const spans = [dilations[0] * (kernelHeight - 1) + 1, dilations[1] * (kernelWidth - 1) + 1];
+  return { strides, pads, dilations, group, spans, kernelHeight, kernelWidth, taps: kernelHeight * kernelWidth };
+}
+
+/** How many positions a window has along an axis; with `round` = Math.ceil the last one may reach over the edge. */
+function positionsOf(w, length, axis, round = Math.floor) {
+  const { strides, pads, spans } = w;
+  const count = round((length + pads[axis] + pads[axis + 2] - spans[axis]) / strides[axis]) + 1;
+  return (count - 1) * strides[axis] >= length + pads[axis] ? count - 1 : count; // none lies in the padding only
+}
+
+/** The images with zeros around them. @returns {Tensor} */
+function bordered(x, [top, left, bottom, right]) {
+  if (top + left + bottom + right === 0) return x;
+  const [batch, channels, height, width] = x.shape;
+  const shape = [batch, channels, top + height + bottom, left + width + right];
+  const data = new Float32Array(size(shape));
+  let to = top * shape[3] + left;
+  for (let plane = 0, from = 0; plane < batch * channels; plane++, to += (top + bottom) * shape[3]) {
+    for (let y = 0; y < height; y++, from += width, to += shape[3]) data.set(x.data.subarray(from, from + width), to);
+  }
+  return { data, shape };
+}
+
+/** A product of the kernels with the windows of the image: a window starts at its corner, a tap lies at an offset. */
+function Conv([x, weight, bias], attributes) {
+  const [batch, , height, width] = x.shape;
+  const [outChannels, groupChannels, ...kernel] = weight.shape;
+  const w = windowOf(attributes, kernel);
+  const image = bordered(x, w.pads);
+  const [, channels, imageHeight, imageWidth] = image.shape;
+  const grid = [positionsOf(w, height, 0), positionsOf(w, width, 1)];
+  const area = grid[0] * grid[1];
+  const rows = outChannels / w.group;
+  const plane = imageHeight * imageWidth;
+  const offset = Int32Array.from({ length: groupChannels * w.taps }, (_, k) => {
+    const [channel, tap] = [Math.floor(k / w.taps), k % w.taps];
+    const [tapY, tapX] = [Math.floor(tap / w.kernelWidth), tap % w.kernelWidth];
+    return channel * plane + tapY * w.dilations[0] * imageWidth + tapX * w.dilations[1];
+  });
+  const corner = Int32Array.from({ length: area }, (_, j) => {
+    return Math.floor(j / grid[1]) * w.strides[0] * imageWidth + (j % grid[1]) * w.strides[1];
+  });
+  const out = new Float32Array(batch * outChannels * area);
+  for (let n = 0; n < batch; n++) {
+    for (let g = 0; g < w.group; g++) {
+      const first = (n * channels + g * groupChannels) * plane;
+      const to = { out, outStart: (n * outChannels + g * rows) * area };
+      const kernels = { a: weight.data, aStart: g * rows * offset.length, rows };
+      const windows = { b: image.data, start: corner.map((at) => first + at), offset };
+      multiply(to, kernels, windows, bias?.data.subarray(g * rows, (g + 1) * rows));
+    }
+  }
+  return { data: out, shape: [batch, outChannels, ...grid] };
 }
 
 /**
- * Calls visit(row, from, to) for every tap of a window and every line of the grid that it slides over: `row` is
- * the row (channel, tap) of the matrix of patches with the line's offset, `from` the place in the padded image,
- * and visits only columns that lie inside of the image.
- *
- * Both convolutions are a matrix product and this one walk: Conv reads the image into the matrix of patches
- * ("im2col"), ConvTranspose adds the matrix back into the image ("col2im").
- * @param {number} channels
- * @param {[number, number]} image height and width of the image
- * @param {[number, number]} grid height and width of the grid of window positions
+ * The reverse walk: a product gives what every pixel of x adds to the window around it, and the windows are added up.
  */
-function walkPatches(channels, [height, width], [gridHeight, gridWidth], w, visit) {
-  let patch = 0;
-  for (let channel = 0; channel < channels; channel++) {
-    for (let tapY = 0; tapY < w.kernelHeight; tapY++) {
-      for (let tapX = 0; tapX < w.kernelWidth; tapX++) {
-        const shiftX = tapX * w.dilations[1] - w.pads[1];
-        const first = Math.max(0, Math.ceil(-shiftX / w.strides[1]));
-        const last = Math.min(gridWidth, Math.ceil((width - shiftX) / w.strides[1]));
-        for (let gridY = 0; gridY < gridHeight; gridY++, patch += gridWidth) {
-          const y = gridY * w.strides[0] + tapY * w.dilations[0] - w.pads[0];
-          if (y < 0 || y >= height || first >= last) continue;
-          const line = (channel * height + y) * width;
-          visit(patch + first, line + first * w.strides[1] + shiftX, last - first);
-        }
-      }
-    }
-  }
-}
-
-function Conv([x, weight, bias], attributes) {
-  const [batch, channels, height, width] = x.shape;
-  const [outChannels, groupChannels, ...kernel] = weight.shape;
-  const w = windowOf(attributes, kernel);
-  const reach = (length, axis) => {
-    const span = w.dilations[axis] * (kernel[axis] - 1) + 1;
-    return Math.floor((length + w.pads[axis] + w.pads[axis + 2] - span) / w.strides[axis]) + 1;
-  };
-  const grid = [reach(height, 0), reach(width, 1)];
-  const area = grid[0] * grid[1];
-  const rows = outChannels / w.group;
-  const inner = groupChannels * w.taps;
-  const data = new Float32Array(batch * outChannels * area);
-  if (bias) for (let i = 0; i < batch * outChannels; i++) data.fill(bias.data[i % outChannels], i * area, (i + 1) * area);
-  const step = w.strides[1];
-  for (let image = 0; image < batch; image++) {
-    for (let g = 0; g < w.group; g++) {
-      const start = (image * channels + g * groupChannels) * height * width;
-      const patches = new Float32Array(inner * area); // zero where the window reaches over the edge
-      walkPatches(groupChannels, [height, width], grid, w, (patch, at, count) => {
-        for (let i = 0; i < count; i++) patches[patch + i] = x.data[start + at + i * step];
-      });
-      const out = (image * outChannels + g * rows) * area;
-      addProduct(data, out, weight.data, g * rows * inner, inner, 1, patches, 0, rows, inner, area);
-    }
-  }
-  return { data, shape: [batch, outChannels, ...grid] };
-}
-
 function ConvTranspose([x, weight, bias], attributes) {
   const [batch, channels, height, width] = x.shape;
   const [, groupChannels, ...kernel] = weight.shape;
   const w = windowOf(attributes, kernel);
   const extra = attributes.output_padding ?? [0, 0];
   const reach = (length, axis) =>
-    w.strides[axis] * (length - 1) + extra[axis] + w.dilations[axis] * (kernel[axis] - 1) + 1 - w.pads[axis] - w.pads[axis + 2];
+    w.strides[axis] * (length - 1) + extra[axis] + w.spans[axis] - w.pads[axis] - w.pads[axis + 2];
   const image = [reach(height, 0), reach(width, 1)];
   const area = image[0] * image[1];
   const inner = channels / w.group;
   const rows = groupChannels * w.taps;
   const outChannels = groupChannels * w.group;
+  const kernels = kernelRows(weight, w.group);
   const data = new Float32Array(batch * outChannels * area);
   if (bias) for (let i = 0; i < batch * outChannels; i++) data.fill(bias.data[i % outChannels], i * area, (i + 1) * area);
-  const step = w.strides[1];
+  const patches = new Float32Array(rows * height * width);
+  const offset = every(height * width, inner);
   for (let n = 0; n < batch; n++) {
     for (let g = 0; g < w.group; g++) {
-      const patches = new Float32Array(rows * height * width);
-      const from = (n * channels + g * inner) * height * width;
-      addProduct(patches, 0, weight.data, g * inner * rows, 1, rows, x.data, from, rows, inner, height * width);
-      const start = (n * outChannels + g * groupChannels) * area;
-      walkPatches(groupChannels, image, [height, width], w, (patch, at, count) => {
-        for (let i = 0; i < count; i++) data[start + at + i * step] += patches[patch + i];
-      });
+      const start = every(1, height * width, (n * channels + g * inner) * height * width);
+      multiply({ out: patches }, { a: kernels, aStart: g * rows * inner, rows }, { b: x.data, start, offset });
+      addWindows(data, (n * outChannels + g * groupChannels) * area, image, patches, groupChannels, [height, width], w);
     }
   }
   return { data, shape: [batch, outChannels, ...image] };
+}
+
+const laidOut = new WeakMap(); // the weights of transposed convolutions, in the order of `kernelRows`
+
+/** The weights (group, input channel, row) of a transposed convolution as (group, row, input channel), made once. */
+function kernelRows(weight, group) {
+  if (!laidOut.has(weight.data)) {
+    const inner = weight.shape[0] / group;
+    const rows = weight.data.length / weight.shape[0];
+    laidOut.set(weight.data, gather(weight.data, [group, rows, inner], [inner * rows, 1, rows]));
+  }
+  return laidOut.get(weight.data);
+}
+
+/**
+ * Adds windows to an image where they overlap it ("col2im"). `patches` holds, for every channel and tap, the grid of
+ * the window's positions.
+ * @param {number[]} image height and width
+ * @param {number[]} grid height and width
+ */
+function addWindows(out, outStart, [height, width], patches, channels, [gridHeight, gridWidth], w) {
+  const [strideY, strideX] = w.strides;
+  let patch = 0;
+  for (let channel = 0; channel < channels; channel++) {
+    for (let tapY = 0; tapY < w.kernelHeight; tapY++) {
+      for (let tapX = 0; tapX < w.kernelWidth; tapX++) {
+        const shiftX = tapX * w.dilations[1] - w.pads[1];
+        const first = Math.max(0, Math.ceil(-shiftX / strideX)); // the columns from here to `last` lie in the image
+        const last = Math.min(gridWidth, Math.ceil((width - shiftX) / strideX));
+        for (let gridY = 0; gridY < gridHeight; gridY++, patch += gridWidth) {
+          const y = gridY * strideY + tapY * w.dilations[0] - w.pads[0];
+          if (y < 0 || y >= height) continue;
+          const line = outStart + (channel * height + y) * width + shiftX;
+          for (let i = first; i < last; i++) out[line + i * strideX] += patches[patch + i];
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Slides a window over every channel and folds what it covers into one number.
+ * @param {(total: number, value: number) => number} f
+ * @param {(total: number, inside: number, covered: number) => number} finish gets the number of pixels that the window
+ *   covers inside of the image, and with the padding
+ */
+function pool(x, attributes, first, f, finish) {
+  const [batch, channels, height, width] = x.shape;
+  const w = windowOf(attributes, attributes.kernel_shape);
+  const round = attributes.ceil_mode ? Math.ceil : Math.floor;
+  const grid = [positionsOf(w, height, 0, round), positionsOf(w, width, 1, round)];
+  const data = new Float32Array(batch * channels * grid[0] * grid[1]);
+  for (let plane = 0, to = 0; plane < batch * channels; plane++) {
+    for (let gridY = 0; gridY < grid[0]; gridY++) {
+      for (let gridX = 0; gridX < grid[1]; gridX++, to++) {
+        let total = first;
+        let inside = 0;
+        let covered = 0;
+        for (let tapY = 0; tapY < w.kernelHeight; tapY++) {
+          const y = gridY * w.strides[0] + tapY * w.dilations[0] - w.pads[0];
+          for (let tapX = 0; tapX < w.kernelWidth; tapX++) {
+            const column = gridX * w.strides[1] + tapX * w.dilations[1] - w.pads[1];
+            if (y < height + w.pads[2] && column < width + w.pads[3]) covered++;
+            if (y < 0 || y >= height || column < 0 || column >= width) continue;
+            inside++;
+            total = f(total, x.data[(plane * height + y) * width + column]);
+          }
+        }
+        data[to] = finish(total, inside, covered);
+      }
+    }
+  }
+  return { data, shape: [batch, channels, ...grid] };
+}
+
+function MaxPool([x], attributes) {
+  return pool(x, attributes, -Infinity, Math.max, (most) => most);
+}
+
+function AveragePool([x], attributes) {
+  const mean = attributes.count_include_pad ? (sum, _, covered) => sum / covered : (sum, inside) => sum / inside;
+  return pool(x, attributes, 0, (sum, v) => sum + v, mean);
+}
+
+function GlobalAveragePool([x]) {
+  const pixels = Float64Array.from(x.shape.keys()).slice(2);
+  return ReduceMean([x, { data: pixels, shape: [pixels.length] }], {});
 }
 
 // --------------------------------------------------------------------------------------------------- what is known
 
 /**
  * Attribute values that an operator here is limited to, where ONNX knows more. Plain JSON, since `network.py` reads
- * it too; "weight rank" is the number of axes of the second input.
+ * it too; "weight rank" is the number of axes of the second input, "kernel rank" that of a window, "outputs" counts.
  */
 export const limits = {
+  "AveragePool": { "auto_pad": ["NOTSET"], "kernel rank": [2] },
+  "BatchNormalization": { "training_mode": [0] },
   "Conv": { "auto_pad": ["NOTSET"], "weight rank": [4] },
   "ConvTranspose": { "auto_pad": ["NOTSET"], "weight rank": [4], "output_shape": [] },
-  "BatchNormalization": { "training_mode": [0] },
+  "LayerNormalization": { "outputs": [1] },
+  "MaxPool": { "auto_pad": ["NOTSET"], "kernel rank": [2], "outputs": [1] },
+  "Pad": { "mode": ["constant", "edge", "reflect"] },
   "Resize": {
-    "mode": ["nearest"],
-    "coordinate_transformation_mode": ["asymmetric", "half_pixel"],
+    "mode": ["linear", "nearest"],
+    "coordinate_transformation_mode": ["align_corners", "asymmetric", "half_pixel"],
     "nearest_mode": ["floor", "round_prefer_floor"],
     "keep_aspect_ratio_policy": ["stretch"],
+    "antialias": [0],
     "axes": []
   }
 };
@@ -658,38 +1014,64 @@ export const limits = {
 export const operators = {
   Abs,
   Add,
+  And,
+  AveragePool,
   BatchNormalization,
   Cast,
+  Celu,
   Clip,
   Concat,
   Conv,
   ConvTranspose,
+  Cos,
+  DepthToSpace,
   Div,
   Elu,
+  Equal,
   Erf,
   Exp,
+  Expand,
   Flatten,
+  Floor,
+  Gather,
   Gelu,
   Gemm,
+  GlobalAveragePool,
   Greater,
+  GreaterOrEqual,
+  HardSigmoid,
   Identity,
+  InstanceNormalization,
+  LayerNormalization,
   LeakyRelu,
   Less,
+  LessOrEqual,
   Log,
+  LogSoftmax,
   MatMul,
   Max,
+  MaxPool,
   Min,
+  Mish,
   Mul,
   Neg,
+  Not,
+  Or,
+  Pad,
   Pow,
   PRelu,
   Reciprocal,
+  ReduceL2,
+  ReduceMax,
   ReduceMean,
   ReduceSum,
   Relu,
   Reshape,
   Resize,
+  Selu,
   Sigmoid,
+  Sign,
+  Sin,
   Slice,
   Softmax,
   Softplus,
