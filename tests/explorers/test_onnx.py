@@ -333,6 +333,13 @@ CASES = {
         [floats(6, 2, 3, 4), floats(6)],
         {"strides": [2, 3], "pads": [2, 0, 1, 3], "dilations": [2, 1], "group": 2},
     ),
+    "Conv, windows in the padding only": Case(
+        "Conv",
+        floats(1, 2, 3, 2),
+        lambda x, w: F.conv2d(F.pad(x, (3, 4, 0, 3)), w, stride=(1, 2)),
+        [floats(5, 2, 1, 1)],
+        {"pads": [0, 3, 3, 4], "strides": [1, 2]},
+    ),
     "Conv by depth, without bias": Case(
         "Conv",
         floats(1, 4, 6, 6),
@@ -401,7 +408,7 @@ MISTAKES = {
     ],
     "InstanceNormalization": [
         ("squares / length + epsilon", "squares / (length - 1) + epsilon"),
-        ("slope * (x.data[i] - mean)", "slope * x.data[i]"),
+        ("slope * (given[i] - mean)", "slope * given[i]"),
     ],
     "LayerNormalization over two axes": [
         ("size(x.shape.slice(positive(axis, x.shape.length)))", "x.shape.at(-1)"),
@@ -409,9 +416,9 @@ MISTAKES = {
     ],
     "AveragePool, padding counts, window over the edge": [
         ("sum / covered", "sum / 9"),
-        ("attributes.ceil_mode ?", "false ?"),
+        ("= attributes.ceil_mode;", "= 0;"),
     ],
-    "MaxPool, window over the edge": [("count - 1 : count", "count : count")],
+    "MaxPool, window over the edge": [("< length + pads[axis]", "<= length + pads[axis]")],
     "Resize by sizes, linear, smaller and larger": [("(i + 0.5) / scale - 0.5", "i / scale")],
     "Pad by reflection": [("2 * (length - 1) - at", "2 * length - 1 - at"), ("at < 0 ? -at", "at < 0 ? -at - 1")],
     "Gemm, every setting": [
