@@ -131,6 +131,7 @@ CASES = {
     "Selu, every setting": unary("Selu", lambda x: 0.9 * F.elu(x, 1.3), alpha=1.3, gamma=0.9),
     "HardSigmoid": unary("HardSigmoid", F.hardsigmoid, alpha=1 / 6),
     "HardSigmoid by default": unary("HardSigmoid", lambda x: (0.2 * x + 0.5).clamp(0, 1)),
+    "HardSwish": unary("HardSwish", F.hardswish),
     "Mish, far out": unary("Mish", F.mish, low=-90.0, high=90.0),
     "Sigmoid, far out": unary("Sigmoid", torch.sigmoid, low=-90.0, high=90.0),
     "Tanh": unary("Tanh", torch.tanh),

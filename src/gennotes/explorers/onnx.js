@@ -330,6 +330,10 @@ function HardSigmoid([x], { alpha = 0.2, beta = 0.5 }) {
   return each(x, (v) => Math.min(Math.max(alpha * v + beta, 0), 1));
 }
 
+function HardSwish([x]) {
+  return each(x, (v) => (v * Math.min(Math.max(v + 3, 0), 6)) / 6);
+}
+
 function Sigmoid([x]) {
   const data = new Float32Array(x.data.length);
   for (let i = 0; i < data.length; i++) data[i] = 1 / (1 + Math.exp(-x.data[i]));
@@ -1058,6 +1062,7 @@ export const operators = {
   Greater,
   GreaterOrEqual,
   HardSigmoid,
+  HardSwish,
   Identity,
   InstanceNormalization,
   LayerNormalization,
