@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gennotes import data, studies
+from gennotes.studies import collapse
 from gennotes.studies import vae as vae_study
 
 BOOK = Path(__file__).parent.parent / "book"
@@ -108,11 +109,11 @@ def test_the_three_scores_differ_in_the_binarisation_alone():
     assert torch.allclose(found["sampled"].mean(0), x[0], atol=0.04)
 
 
-def test_the_sweep_reports_rate_distortion_and_units(tiny, monkeypatch):
+def test_a_point_reports_rate_distortion_and_units(tiny, monkeypatch):
     settings, few, *_ = tiny
-    monkeypatch.setattr(vae_study, "small", lambda settings: settings)
+    monkeypatch.setattr(collapse, "SMALL", settings)
     x = vae_study.binarise(few.test.pixels(), torch.Generator().manual_seed(0))
-    found = vae_study.sweep(settings, few, 0, 1.0, x, torch.Generator().manual_seed(0))
+    found = collapse.point(few, 0, 1.0, x, torch.Generator().manual_seed(0))
     assert found["rate_nats"] >= 0
     assert 300 < found["distortion_nats"] < 600  # close to 784 log 2 = 543: it has hardly begun
     assert 0 <= found["active_units"] <= 3

@@ -53,16 +53,16 @@ def _mlp(latent: int, width: int, size: int) -> tuple[nn.Module, nn.Module]:
     encoder = nn.Sequential(
         nn.Flatten(),  # (B, S·S)
         nn.Linear(size * size, width),  # (B, width)
-        nn.Tanh(),
+        nn.SiLU(),
         nn.Linear(width, width),
-        nn.Tanh(),
+        nn.SiLU(),
         GaussianHead(width, latent),  # (B, latent) twice
     )
     decoder = nn.Sequential(
         nn.Linear(latent, width),  # (B, width)
-        nn.Tanh(),
+        nn.SiLU(),
         nn.Linear(width, width),
-        nn.Tanh(),
+        nn.SiLU(),
         nn.Linear(width, size * size),
         nn.Unflatten(1, (1, size, size)),  # (B, 1, S, S)
     )

@@ -22,7 +22,8 @@ import torch
 
 from gennotes import device as devices
 from gennotes.history import provenance
-from gennotes.studies import cost as cost  # the chapters read a study's settings as studies.vae.Settings()
+from gennotes.studies import collapse as collapse  # a chapter reads a study's settings as studies.vae.Settings()
+from gennotes.studies import cost as cost
 from gennotes.studies import vae as vae
 
 FOLDER = Path("measurements")  # seen from a chapter, which runs in book/

@@ -1,6 +1,6 @@
-"""The VAE's numbers over seeds: likelihoods on test digits, active units, and what β does."""
+"""The VAE's numbers over seeds: likelihoods on test digits, active units, the shape of its codes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,12 +23,6 @@ class Settings:
     steps: int = 2_000  # about a minute on two cores
     lr: float = 3e-3  # the peak of train.one_cycle
     bound_samples: tuple[int, ...] = (1, 5, 50, 5_000)
-    betas: tuple[float, ...] = (0.25, 1.0, 4.0, 16.0, 64.0)
-
-
-def small(settings: Settings) -> Settings:
-    """The setting for sweeps: a fully connected network that trains in seconds."""
-    return replace(settings, architecture="mlp", latent=10, width=200, steps=500)
 
 
 def fit(
@@ -103,25 +97,6 @@ def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[
             "aggregate_variance": (mu.var(0) + log_var.exp().mean(0)).tolist(),
             "posterior_sigma": (0.5 * log_var).exp().mean(0).tolist(),
         }
-        row["sweep"] = [sweep(settings, digits, seed, beta, test["sampled"], noise()) for beta in settings.betas]
-        pixels = float(test["sampled"][0].numel())  # what β becomes where the reconstruction is averaged over pixels
-        row["averaged"] = sweep(settings, digits, seed, pixels, test["sampled"], noise())
         for name, value in row.items():
             found.setdefault(name, []).append(value)
     return found
-
-
-def sweep(
-    settings: Settings, digits: ImageSet, seed: int, beta: float, x: Tensor, generator: torch.Generator
-) -> dict[str, float]:
-    """Train a small VAE at `beta`; its rate KL(q‖p) and distortion −E_q[log p(x|z)] on x, nats per image."""
-    vae, _ = fit(small(settings), digits, seed, beta)
-    with torch.no_grad():
-        mu, log_var = vae.encoder(x)
-        terms = losses.elbo(x, vae.decoder(models.reparameterise(mu, log_var, generator)), mu, log_var)
-        active = metrics.active_units(mu).sum().item()
-    return {
-        "rate_nats": terms.kl.mean().item(),
-        "distortion_nats": -terms.reconstruction.mean().item(),
-        "active_units": active,
-    }
