@@ -109,11 +109,11 @@ def test_the_three_scores_differ_in_the_binarisation_alone():
     assert torch.allclose(found["sampled"].mean(0), x[0], atol=0.04)
 
 
-def test_a_point_reports_rate_distortion_and_units(tiny, monkeypatch):
-    settings, few, *_ = tiny
-    monkeypatch.setattr(collapse, "SMALL", settings)
+def test_the_score_is_the_bound_in_two_terms(tiny):
+    _, few, vae, _ = tiny
     x = vae_study.binarise(few.test.pixels(), torch.Generator().manual_seed(0))
-    found = collapse.point(few, 0, 1.0, x, torch.Generator().manual_seed(0))
+    found = collapse.score(vae, x, torch.Generator().manual_seed(1))
+    bound = vae_study.bound(vae, x, torch.Generator().manual_seed(1)).item()
     assert found["rate_nats"] >= 0
-    assert 300 < found["distortion_nats"] < 600  # close to 784 log 2 = 543: it has hardly begun
+    assert -found["distortion_nats"] - found["rate_nats"] == pytest.approx(bound, rel=1e-5)
     assert 0 <= found["active_units"] <= 3

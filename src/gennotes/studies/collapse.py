@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gennotes import data, losses, metrics, models
-from gennotes.data import ImageSet
+from gennotes.models import VAE
 from gennotes.studies import vae
 
 SMALL = vae.Settings(architecture="mlp", latent=10, width=200, steps=600)  # trains in seconds
@@ -20,9 +20,8 @@ class Settings:
     betas: tuple[float, ...] = (0.25, 1.0, 4.0, 16.0, 64.0)
 
 
-def point(digits: ImageSet, seed: int, beta: float, x: Tensor, generator: torch.Generator) -> dict[str, float]:
-    """Train a small VAE at `beta`; its rate KL(q‖p) and distortion −E_q[log p(x|z)] on x, nats per image."""
-    network, _ = vae.fit(SMALL, digits, seed, beta)
+def score(network: VAE, x: Tensor, generator: torch.Generator) -> dict[str, float]:
+    """Rate KL(q‖p) and distortion −E_q[log p(x|z)] of images x (N, 1, S, S), nats per image, and active units."""
     with torch.no_grad():
         mu, log_var = network.encoder(x)
         terms = losses.elbo(x, network.decoder(models.reparameterise(mu, log_var, generator)), mu, log_var)
@@ -41,7 +40,11 @@ def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[
         return torch.Generator(device).manual_seed(0)
 
     x = vae.binarise(digits.test.pixels(), noise())
+
+    def point(seed: int, beta: float) -> dict[str, float]:
+        return score(vae.fit(SMALL, digits, seed, beta)[0], x, noise())
+
     return {
-        "sweep": [[point(digits, seed, beta, x, noise()) for beta in settings.betas] for seed in seeds],
-        "averaged": [point(digits, seed, float(x[0].numel()), x, noise()) for seed in seeds],
+        "sweep": [[point(seed, beta) for beta in settings.betas] for seed in seeds],
+        "averaged": [point(seed, float(x[0].numel())) for seed in seeds],
     }

@@ -20,7 +20,7 @@ class Settings:
     latent: int = 20
     width: int = 256
     batch: int = 64
-    steps: int = 2_000  # about a minute on two cores
+    steps: int = 2_000  # a minute and a half on two cores
     lr: float = 3e-3  # the peak of train.one_cycle
     bound_samples: tuple[int, ...] = (1, 5, 50, 5_000)
 
