@@ -50,6 +50,10 @@ class LatentView {
     this.motion = 0; // the request for the next step of a walk or an ease; 0 while z rests
     this.drawing = 0; // the request for the next drawing; 0 if none is due
     this.root = this.build();
+    // Keeps JupyterLab's own shortcuts, arrow keys among them, off what the reader operates.
+    for (const control of this.root.querySelectorAll("input, select, button, summary, [tabindex]")) {
+      control.dataset.lmSuppressShortcuts = "true";
+    }
   }
 
   /** Shows z, follows the kernel, and begins the walk. Returns the function that ends all of it. */
