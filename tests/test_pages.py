@@ -267,6 +267,27 @@ def test_figures_keep_a_light_card_in_the_dark(browser: Browser, html: Path) -> 
 
 
 @pytest.mark.parametrize("page", WITH_EXPLORER)
+def test_explorers_lie_on_the_ground_of_the_page(browser: Browser, html: Path, page: str) -> None:
+    """Their light letters would be lost on a light card in the dark."""
+    with visit(browser, html.as_uri(), f"{page}.html", scheme="dark") as opened:
+        grounds = opened.page.evaluate(
+            """[...document.querySelectorAll('.gn-explorer')].flatMap(explorer => {
+              const found = [];
+              for (let e = explorer; e !== document.body; e = e.parentElement)
+                found.push(getComputedStyle(e).backgroundColor);
+              return found;
+            })"""
+        )
+        lit = {
+            ground
+            for ground in grounds
+            if ground != "rgba(0, 0, 0, 0)" and max(map(float, re.findall(r"[\d.]+", ground)[:3])) > 60
+        }
+        assert grounds
+        assert lit == set()
+
+
+@pytest.mark.parametrize("page", WITH_EXPLORER)
 def test_weight_of_a_first_visit(browser: Browser, html: Path, page: str) -> None:
     """Scripts, styles and fonts that a page loads: at most 2.5 MB as they lie on disk, 1 MB gzipped."""
     with visit(browser, html.as_uri(), f"{page}.html") as opened:
