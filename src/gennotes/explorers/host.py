@@ -77,7 +77,7 @@ def read(file: str) -> str:
 class Explorer(anywidget.AnyWidget):
     """An interactive figure. A subclass names its module and synchronises the traits that the module reads."""
 
-    module: ClassVar[str]  # the file of the ES module, in this folder
+    module: ClassVar[str]  # the file of the ES module, in this folder; a style sheet of the same name goes with it
     _css = read("explorer.css")
 
     layout = InstanceDict(Layout, (), allow_none=True).tag(sync=True, **widget_serialization)
@@ -88,6 +88,8 @@ class Explorer(anywidget.AnyWidget):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "module" in cls.__dict__:  # not for the class that anywidget derives for each widget
             cls._esm = bundle(read(cls.module))
+            own = Path(cls.module).with_suffix(".css")  # beside what all explorers share
+            cls._css = read("explorer.css") + (read(own.name) if (FOLDER / own).exists() else "")
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **values: Any) -> None:

@@ -10,6 +10,7 @@
  */
 
 import { load } from "./onnx.js";
+import { make, makeButton, variable, symbol, spokenName, decimal, clamp, smooth, between, normal } from "./parts.js";
 
 const IN_SIGHT = 6; // sliders that are not folded away
 const EASE_MS = 450; // from where z is to the code of a pressed picture
@@ -331,58 +332,4 @@ class LatentView {
     this.walking = false;
     this.walkButton.textContent = "Walk";
   }
-}
-
-// ------------------------------------------------------------------------------------------------------------ helpers
-
-/** An element with attributes and children. @returns {HTMLElement} */
-function make(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function makeButton(content, press) {
-  const element = make("button", { type: "button" }, content);
-  element.addEventListener("click", press);
-  return element;
-}
-
-/** A letter of mathematics. */
-function variable(letter) {
-  return make("i", {}, letter);
-}
-
-/** z with the dimension's number, which the reader counts from 1, as a subscript. */
-function symbol(d) {
-  return "z" + String(d + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
-}
-
-function spokenName(d) {
-  return `z ${d + 1}`;
-}
-
-/** Two decimals, with the minus sign of typography. */
-function decimal(value) {
-  return value.toFixed(2).replace("-", "\u2212");
-}
-
-function clamp(value, low = -1, high = 1) {
-  return Math.min(Math.max(value, low), high);
-}
-
-/** Starts and ends at rest. */
-function smooth(share) {
-  const t = clamp(share, 0, 1);
-  return t * t * (3 - 2 * t);
-}
-
-function between(from, to, share) {
-  return from.map((value, d) => value + share * (to[d] - value));
-}
-
-/** A draw from N(0, 1): Box and Muller 1958. */
-function normal() {
-  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 }
