@@ -13,10 +13,8 @@ from .images import data_uri, mosaic
 from .network import pack
 
 
-class LatentExplorer(Explorer):
-    """Sliders, a plane and codes of known images move z; the page decodes it. `latent` builds one."""
-
-    module = "latent.js"
+class CodeExplorer(Explorer):
+    """What the explorers of a decoder have in common: the decoder and z, which `code.js` moves."""
 
     network = traitlets.Dict().tag(sync=True)  # the decoder as `network.pack` packs it: z (1, L) -> x (1, 1, H, W)
     z = traitlets.List(traitlets.Float(), help="the latent code that is shown; set it and the picture follows").tag(
@@ -24,17 +22,24 @@ class LatentExplorer(Explorer):
     )
     order = traitlets.List(traitlets.Int()).tag(sync=True)  # latent dimensions, the most important one first
     spread = traitlets.List(traitlets.Float()).tag(sync=True)  # how far each dimension can be moved from 0
-    anchors = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
-    thumbnails = traitlets.List(traitlets.Unicode()).tag(sync=True)  # one picture for each anchor, as a data URI
-    labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    walk = traitlets.Bool().tag(sync=True)
-    compact = traitlets.Bool().tag(sync=True)
 
     @traitlets.validate("z")
     def _check_z(self, proposal: Any) -> list[float]:
         if len(proposal["value"]) != len(self.order) or not np.isfinite(proposal["value"]).all():
             raise traitlets.TraitError(f"z is {proposal['value']!r}; give a list of {len(self.order)} finite numbers")
         return proposal["value"]
+
+
+class LatentExplorer(CodeExplorer):
+    """Sliders, a plane and codes of known images move z; the page decodes it. `latent` builds one."""
+
+    module = "latent.js"
+
+    anchors = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
+    thumbnails = traitlets.List(traitlets.Unicode()).tag(sync=True)  # one picture for each anchor, as a data URI
+    labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    walk = traitlets.Bool().tag(sync=True)
+    compact = traitlets.Bool().tag(sync=True)
 
 
 def latent(
@@ -85,7 +90,7 @@ def latent(
     if len(names) != len(codes):
         raise ValueError(f"labels has {len(names)} entries for {len(codes)} anchors; give one for each anchor")
 
-    decode = _Decode(decoder, latent)
+    decode = Decode(decoder, latent)
     pictures = decode(codes) if images is None else _pictures(images, len(codes), decode.size)
     network = pack(decoder, decode.example, inputs=["z"], outputs=["x"])
     return LatentExplorer(
@@ -104,7 +109,7 @@ def latent(
     )
 
 
-class _Decode:
+class Decode:
     """Decodes codes one by one, as the page does, and checks what comes out."""
 
     def __init__(self, decoder: nn.Module, latent: int) -> None:

@@ -14,6 +14,25 @@ export function makeButton(content, press) {
   return element;
 }
 
+/**
+ * A grey picture with one pixel for each number; the style sheet enlarges it.
+ * @returns {{ canvas: HTMLCanvasElement, draw: (values: ArrayLike<number>) => void }} `draw` takes numbers in [0, 1]
+ */
+export function makePicture(width, height, label) {
+  const canvas = make("canvas", { class: "gn-picture", width, height, role: "img", "aria-label": label });
+  canvas.style.aspectRatio = `${width} / ${height}`;
+  const context = canvas.getContext("2d", { willReadFrequently: true }); // it is written by the processor
+  const image = context.createImageData(width, height);
+  const draw = (values) => {
+    for (let i = 0; i < values.length; i++) {
+      const grey = Math.round(255 * values[i]);
+      image.data.set([grey, grey, grey, 255], 4 * i);
+    }
+    context.putImageData(image, 0, 0);
+  };
+  return { canvas, draw };
+}
+
 /** A letter of mathematics. */
 export function variable(letter) {
   return make("i", {}, letter);

@@ -1,0 +1,316 @@
+/**
+ * A code z under the reader's hand: what the explorers of a decoder have in common. z is moved on a plane of two of its
+ * dimensions, by sliders, by codes to move to and by a walk; the decoded picture and the kernel follow.
+ *
+ * The model's traits that are read here: network, z, order, spread, title, alt. The root element carries the z that is
+ * shown in `data-z`.
+ *
+ * @typedef {{ get: (name: string) => any, set: (name: string, value: any) => void, save_changes: () => void,
+ *             on: (event: string, listener: () => void) => void, off: (event: string, listener: () => void) => void }} Model
+ */
+
+import { load } from "./onnx.js";
+import { make, makeButton, makePicture, variable, symbol, spokenName, decimal, clamp, smooth, between, normal } from "./parts.js";
+
+const EASE_MS = 450; // from where z is to the code of a pressed picture
+const STRIDE_MS = 2400; // of a walk, from one code to the next
+const REST_MS = 800; // of a walk, at each code
+const SHARE_MS = 100; // at most so often does the kernel hear of a moving z
+
+/**
+ * The `render` of an explorer as anywidget calls it, for one class of view. What it returns stops what runs, when the
+ * view is closed.
+ * @param {typeof CodeView} View a subclass with a method `build` that returns its root element
+ * @returns {(context: { model: Model, el: HTMLElement }) => () => void}
+ */
+export function renderer(View) {
+  return ({ model, el }) => {
+    try {
+      const view = new View(model);
+      view.root = view.build();
+      // Keeps JupyterLab's own shortcuts, arrow keys among them, off what the reader operates.
+      for (const control of view.root.querySelectorAll("input, select, button, summary, [tabindex]")) {
+        control.dataset.lmSuppressShortcuts = "true";
+      }
+      el.replaceChildren(view.root);
+      return view.start();
+    } catch (error) {
+      el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
+      throw error;
+    }
+  };
+}
+
+export class CodeView {
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    this.decoder = load(model.get("network"));
+    this.z = [...model.get("z")];
+    this.order = model.get("order");
+    this.spread = model.get("spread");
+    this.across = this.order[0]; // the dimension that the plane shows from left to right
+    this.up = this.order[1]; // undefined where there is only one
+    this.stops = []; // the codes of a walk; draws from the prior where there are none
+    this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+    this.motion = 0; // the request for the next step of a walk or an ease; 0 while z rests
+    this.drawing = 0; // the request for the next drawing; 0 if none is due
+  }
+
+  /** Shows z and follows the kernel. Returns the function that ends all of it. */
+  start() {
+    const follow = () => {
+      if (this.sharing) return; // what is heard is what was just said
+      this.stop();
+      this.z = [...this.model.get("z")];
+      this.show();
+    };
+    this.model.on("change:z", follow);
+    this.draw();
+    return () => {
+      this.model.off("change:z", follow);
+      this.stop();
+      cancelAnimationFrame(this.drawing);
+      clearTimeout(this.sharingLater);
+    };
+  }
+
+  // --------------------------------------------------------------------------------------------------- the elements
+
+  /** The frame of an explorer: title and words to press above, the children below, and what is spoken. */
+  buildFrame(actions, ...children) {
+    const title = this.model.get("title");
+    this.spoken = make("p", { class: "gn-unseen", "aria-live": "polite" });
+    return make(
+      "div",
+      { class: "gn-explorer", role: "group", "aria-label": title },
+      make("div", { class: "gn-head" }, make("p", { class: "gn-title" }, title), make("div", { class: "gn-actions" }, ...actions)),
+      ...children,
+      this.spoken,
+    );
+  }
+
+  buildWalk() {
+    this.walkButton = makeButton("Walk", () => (this.walking ? this.stop() : this.walk()));
+    return this.walkButton;
+  }
+
+  buildRandomAndReset() {
+    return [
+      makeButton("Random", () => this.moveTo(this.z.map(normal))),
+      makeButton("Reset", () => this.moveTo(this.z.map(() => 0))),
+    ];
+  }
+
+  /** The decoded picture, with the line below it if `noted`. */
+  buildPicture(noted) {
+    const [, , height, width] = this.decoder.outputs[0].shape;
+    this.picture = makePicture(width, height, this.model.get("alt"));
+    this.length = make("span", { class: "gn-number" });
+    const note = make("p", { class: "gn-note" }, "‖", variable("z"), "‖ = ", this.length);
+    return make("div", {}, this.picture.canvas, noted ? note : "");
+  }
+
+  /**
+   * The plane with the movable point.
+   * @param {number[]} sigmas the rings of the prior
+   * @param {HTMLElement[]} marks what lies between the rings and the point
+   */
+  buildPlane(sigmas, marks) {
+    this.point = make("span", { class: "gn-point" });
+    this.rings = sigmas.map((sigma) => ({ sigma, ring: make("span", { class: "gn-ring" }, make("span", {}, `${sigma}σ`)) }));
+    this.plane = make(
+      "div",
+      { class: "gn-plane", tabindex: 0, role: "application", "aria-roledescription": "plane with a movable point" },
+      ...this.rings.map(({ ring }) => ring),
+      ...marks,
+      this.point,
+    );
+    this.plane.addEventListener("pointerdown", (event) => {
+      this.plane.setPointerCapture(event.pointerId);
+      this.plane.focus({ preventScroll: true });
+      this.pointAt(event);
+    });
+    this.plane.addEventListener("pointermove", (event) => {
+      if (this.plane.hasPointerCapture(event.pointerId)) this.pointAt(event);
+    });
+    this.plane.addEventListener("keydown", (event) => this.pointByKey(event));
+    return this.plane;
+  }
+
+  /** Which dimensions the plane shows. */
+  buildAxes() {
+    const axis = (arrow, words, own) => {
+      const select = make("select", { "aria-label": words });
+      select.append(...this.order.map((d) => make("option", { value: d }, symbol(d))));
+      select.addEventListener("change", () => {
+        const other = own === "up" ? "across" : "up";
+        if (Number(select.value) === this[other]) this[other] = this[own]; // the two change places
+        this[own] = Number(select.value);
+        this.showAxes();
+      });
+      this.selects = { ...this.selects, [own]: select };
+      return make("label", {}, `${arrow} `, select);
+    };
+    const note = make("p", { class: "gn-note" });
+    note.append(axis("→", "dimension across the plane", "across"), axis("↑", "dimension up the plane", "up"));
+    return note;
+  }
+
+  /** One slider for each dimension, in their order. */
+  buildSliders() {
+    this.sliders = new Map(); // dimension -> its input and its value in words
+    return this.order.map((d) => {
+      const reach = this.spread[d];
+      const input = make("input", { type: "range", min: -reach, max: reach, step: 0.05, "aria-label": spokenName(d) });
+      const value = make("span", { class: "gn-number", "aria-hidden": "true" });
+      input.addEventListener("input", () => {
+        this.stop();
+        this.z[d] = Number(input.value);
+        this.show();
+      });
+      this.sliders.set(d, { input, value });
+      return make("label", { class: "gn-slider" }, make("span", { "aria-hidden": "true" }, variable("z"), make("sub", {}, d + 1)), input, value);
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------------------- showing z
+
+  /** Draws before the next frame, and tells the kernel. */
+  show() {
+    if (!this.drawing) this.drawing = requestAnimationFrame(() => this.draw());
+    if (!this.sharingLater) this.sharingLater = setTimeout(() => this.share(), SHARE_MS);
+  }
+
+  share() {
+    this.sharingLater = 0;
+    this.sharing = true;
+    this.model.set("z", [...this.z]);
+    this.sharing = false;
+    this.model.save_changes();
+  }
+
+  draw() {
+    this.drawing = 0;
+    this.picture.draw(this.decode(this.z));
+    this.length.textContent = decimal(Math.hypot(...this.z));
+    this.root.dataset.z = JSON.stringify(this.z);
+    this.showSliders();
+    this.showPoint();
+  }
+
+  /** The pixels of a code. */
+  decode(z) {
+    const [[input], [output]] = [this.decoder.inputs, this.decoder.outputs];
+    return this.decoder.run({ [input.name]: z })[output.name];
+  }
+
+  showSliders() {
+    for (const [d, { input, value }] of this.sliders) {
+      input.value = this.z[d];
+      input.style.setProperty("--share", (1 + clamp(this.z[d] / this.spread[d])) / 2);
+      input.setAttribute("aria-valuetext", `${spokenName(d)} = ${this.z[d].toFixed(2)}`);
+      value.textContent = decimal(this.z[d]);
+    }
+  }
+
+  showPoint() {
+    if (this.up === undefined) return;
+    this.place(this.point, this.z);
+    this.plane.setAttribute("aria-label", `${this.planeText()}. Arrow keys move the point, with Shift in larger steps.`);
+  }
+
+  /** After the dimensions of the plane have changed, and once before they are first seen. */
+  showAxes() {
+    for (const own of ["across", "up"]) if (this.selects) this.selects[own].value = this[own];
+    for (const { sigma, ring } of this.rings) {
+      ring.style.width = `${(100 * sigma) / this.spread[this.across]}%`;
+      ring.style.height = `${(100 * sigma) / this.spread[this.up]}%`;
+    }
+    this.showPoint();
+  }
+
+  /** Puts an element of the plane where z lies; what lies outside stands at the edge. */
+  place(element, z) {
+    element.style.left = `${50 * (1 + clamp(z[this.across] / this.spread[this.across]))}%`;
+    element.style.top = `${50 * (1 - clamp(z[this.up] / this.spread[this.up]))}%`;
+  }
+
+  planeText() {
+    const value = (d) => `${spokenName(d)} = ${this.z[d].toFixed(2)}`;
+    return `${value(this.across)}, ${value(this.up)}`;
+  }
+
+  // -------------------------------------------------------------------------------------------------------- moving z
+
+  pointAt(event) {
+    const box = this.plane.getBoundingClientRect();
+    this.stop();
+    this.z[this.across] = this.spread[this.across] * clamp((2 * (event.clientX - box.left)) / box.width - 1);
+    this.z[this.up] = this.spread[this.up] * clamp(1 - (2 * (event.clientY - box.top)) / box.height);
+    this.show();
+  }
+
+  pointByKey(event) {
+    const [right, above] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
+    if (!right && !above) return;
+    event.preventDefault();
+    this.stop();
+    const step = event.shiftKey ? 0.5 : 0.1;
+    const moved = (d, by) => this.spread[d] * clamp((this.z[d] + by * step) / this.spread[d]);
+    if (right) this.z[this.across] = moved(this.across, right);
+    if (above) this.z[this.up] = moved(this.up, above);
+    this.show();
+    this.spoken.textContent = this.planeText();
+  }
+
+  /** Moves z to a code: in a short movement, or at once for those who prefer reduced motion. */
+  moveTo(code) {
+    this.stop();
+    if (this.reducedMotion.matches) {
+      this.z = [...code];
+      this.show();
+      return;
+    }
+    const from = [...this.z];
+    this.animate((ms) => {
+      this.z = between(from, code, smooth(ms / EASE_MS));
+      if (ms >= EASE_MS) this.stop();
+    });
+  }
+
+  /** Walks from code to code without end: through the stops, or through draws from the prior where there are none. */
+  walk() {
+    this.stop();
+    let next = this.stops.findIndex((code) => code.every((value, d) => Math.abs(value - this.z[d]) < 1e-6));
+    const target = () => (this.stops.length ? this.stops[(next = (next + 1) % this.stops.length)] : this.z.map(normal));
+    let [from, to, begin] = [[...this.z], target(), 0];
+    this.walking = true;
+    this.walkButton.textContent = "Pause";
+    this.animate((ms) => {
+      if (ms - begin > STRIDE_MS + REST_MS) [from, to, begin] = [to, target(), ms];
+      this.z = between(from, to, smooth((ms - begin) / STRIDE_MS));
+    });
+  }
+
+  /** Calls step(milliseconds of movement) for every frame, until `stop`; frames that the page did not show do not count. */
+  animate(step) {
+    let elapsed = 0;
+    let last = performance.now();
+    const frame = (now) => {
+      this.motion = requestAnimationFrame(frame);
+      elapsed += clamp((now - last) / 50, 0, 1) * 50;
+      last = now;
+      step(elapsed);
+      this.show();
+    };
+    this.motion = requestAnimationFrame(frame);
+  }
+
+  stop() {
+    cancelAnimationFrame(this.motion);
+    this.motion = 0;
+    this.walking = false;
+    this.walkButton.textContent = "Walk";
+  }
+}
