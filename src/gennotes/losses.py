@@ -1,12 +1,18 @@
-"""Pure functions of logits and parameters: what the models are trained on, in nats per image."""
+"""Pure functions of logits and parameters: what the models are trained on.
+
+Likelihoods are in nats per image and the mean over the batch is the caller's. The losses of adversarial players are
+means over the batch, the last axis of the scores, so that scores (S, B) of an ensemble give its S losses.
+"""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gennotes import draws
 from gennotes.divergences import kl_normal
 
 
@@ -82,3 +88,118 @@ def iwae(log_w: Tensor) -> Tensor:
     if log_w.dim() != 2 or len(log_w) < 1:
         raise ValueError(f"iwae got log_w of shape {tuple(log_w.shape)}; give (k, B) with k at least 1.")
     return torch.logsumexp(log_w, 0) - math.log(len(log_w))
+
+
+# ------------------------------------------------------------------------------------------------ adversarial players
+
+
+def discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """What a discriminator minimises: −V(D, G) = −E log D(x) − E log(1 − D(G(z))), with D = sigmoid of the logit.
+
+    real, fake: logits (..., B) of data and of samples; finite for every finite logit.
+    Returns nats, (...): log 4 where D = ½ everywhere.
+    Source: Goodfellow et al. 2014, eq. 1.
+    """
+    return F.softplus(-real).mean(-1) + F.softplus(fake).mean(-1)
+
+
+def saturating(fake: Tensor) -> Tensor:
+    """What the generator of the minimax game minimises: E log(1 − D(G(z))). Its gradient vanishes as D(G(z)) → 0.
+
+    fake: logits (..., B) of samples. Returns nats, (...). Source: Goodfellow et al. 2014, eq. 1.
+    """
+    return -F.softplus(fake).mean(-1)
+
+
+def non_saturating(fake: Tensor) -> Tensor:
+    """What a generator minimises in practice: −E log D(G(z)). Its gradient is largest as D(G(z)) → 0.
+
+    fake: logits (..., B) of samples. Returns nats, (...). Source: Goodfellow et al. 2014, section 3.
+    """
+    return F.softplus(-fake).mean(-1)
+
+
+def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """½ E (D(x) − 1)² + ½ E D(G(z))², D a real score.
+
+    real, fake: (..., B). Returns (...). Source: Mao et al. 2017, eq. 9.
+    """
+    return 0.5 * (real - 1).square().mean(-1) + 0.5 * fake.square().mean(-1)
+
+
+def least_squares_generator(fake: Tensor) -> Tensor:
+    """½ E (D(G(z)) − 1)², D a real score.
+
+    fake: (..., B). Returns (...). Source: Mao et al. 2017, eq. 9.
+    """
+    return 0.5 * (fake - 1).square().mean(-1)
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), D a real score; its generator minimises `critic_generator`.
+
+    real, fake: (..., B). Returns (...). Source: Lim & Ye 2017; Miyato et al. 2018, eq. 16.
+    """
+    return F.relu(1 - real).mean(-1) + F.relu(1 + fake).mean(-1)
+
+
+def critic(real: Tensor, fake: Tensor) -> Tensor:
+    """What a critic f minimises: E f(G(z)) − E f(x). Over 1-Lipschitz f the minimum is −W₁(p_data, p_g).
+
+    real, fake: scores (..., B). Returns (...), in units of the data. Source: Arjovsky et al. 2017, eq. 2.
+    """
+    return fake.mean(-1) - real.mean(-1)
+
+
+def critic_generator(fake: Tensor) -> Tensor:
+    """What the generator facing a critic minimises: −E f(G(z)). fake: (..., B). Returns (...). Source: as `critic`."""
+    return -fake.mean(-1)
+
+
+def gradient_penalty(
+    score: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    generator: torch.Generator | draws.Generators,
+    one_sided: bool = False,
+) -> Tensor:
+    """E (‖∇f(x̂)‖₂ − 1)² at x̂ = x + u (G(z) − x), with one u ~ U[0, 1] a pair; one-sided: E max(0, ‖∇f(x̂)‖₂ − 1)².
+
+    score: f, takes points of the shape of `real` to scores (..., B); no layer of it may mix the samples of a batch.
+    real, fake: (..., B, *item), such as (B, 1, 28, 28); the norm is over all of an item. No gradient flows into them.
+    generator: of u. Returns (...), the mean over the batch; multiply by its weight, 10 in the paper.
+    Raises ValueError if the shapes differ, or if `score` does not give one number an item.
+    Source: Gulrajani et al. 2017, eq. 3; one-sided: its section 4.
+    """
+    if real.shape != fake.shape:
+        raise ValueError(
+            f"gradient_penalty got real {tuple(real.shape)} and fake {tuple(fake.shape)}; give pairs, one shape"
+        )
+    lead = int(isinstance(generator, draws.Generators))
+    shape = real.shape[lead:]
+    share = draws.uniform(shape[0], *[1] * (len(shape) - 1), generator=generator).to(real)
+    slope = _slope(score, torch.lerp(real.detach(), fake.detach(), share), axes=(lead + 1,))
+    excess = F.relu(slope - 1) if one_sided else slope - 1
+    return excess.square().mean(-1)
+
+
+def r1(score: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """½ E ‖∇D(x)‖² at the data; multiply by its weight γ.
+
+    score: takes points (..., B, *item) to logits (..., B). real: such points. Returns (...).
+    Source: Mescheder, Geiger & Nowozin 2018, eq. 9.
+    """
+    return 0.5 * _slope(score, real.detach(), axes=(1, 2)).square().mean(-1)
+
+
+def _slope(score: Callable[[Tensor], Tensor], x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """‖∇ score‖₂ at each item of x, with a graph to differentiate it again; (B,) or (S, B), as `axes` allow."""
+    x = x.requires_grad_()
+    scores = score(x)
+    if scores.ndim not in axes or scores.ndim == x.ndim or scores.shape != x.shape[: scores.ndim]:
+        raise ValueError(
+            f"the score of points {tuple(x.shape)} has shape {tuple(scores.shape)}; it must give one number an item, "
+            f"such as {tuple(x.shape[: axes[0]])}"
+        )
+    (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+    return torch.linalg.vector_norm(gradient.flatten(scores.ndim), dim=-1)

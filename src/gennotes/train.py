@@ -10,14 +10,19 @@
 
 The loop knows no model, no loss and no figure. It keeps every number on the device and reads a block of them at a time,
 so that the host never waits for one step; it stops cleanly when interrupted, and picks a run up where it was left.
+
+With a sequence of seeds the run is an ensemble: parameters, batches and records have a leading axis of S members, and
+member i is what the single run with seed i would be. Small networks train faster side by side than one by one.
 """
 
 import copy
+import dataclasses
 import math
+import operator
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +34,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from gennotes import device as devices
+from gennotes import draws
 from gennotes import history as histories
 from gennotes.history import CheckpointError, History
 
@@ -75,14 +81,18 @@ class Player:
         self.module, self.lr, self.betas, self.schedule, self.ema = module, float(lr), betas, schedule, ema
 
     def minimise(self, loss: Tensor) -> None:
-        """One step of Adam down the gradient of `loss` (0-d) with respect to this player's parameters alone.
+        """One step of Adam down the gradient of `loss` with respect to this player's parameters alone.
 
+        loss: 0-d; of an ensemble (S,), one a member, each of which depends on its own member's parameters alone.
         From the first loss or gradient on that is not finite, steps are left out, on the device, without a host read.
         """
-        if loss.ndim or not loss.requires_grad:
-            what = f"has shape {tuple(loss.shape)}" if loss.ndim else "depends on no parameter at all"
-            raise ValueError(f"{self.name}: the loss {what}; give one number (0-d) computed from the network's output")
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        if loss.shape != self.guard.shape or not loss.requires_grad:
+            what = (
+                "depends on no parameter at all" if loss.shape == self.guard.shape else f"has shape {tuple(loss.shape)}"
+            )
+            wanted = f"one number a member {tuple(self.guard.shape)}" if self.guard.shape else "one number (0-d)"
+            raise ValueError(f"{self.name}: the loss {what}; give {wanted} computed from the network's output")
+        gradients = torch.autograd.grad(loss.sum(), self.parameters, allow_unused=True)
         if any(gradient is None for gradient in gradients):
             lost = ", ".join(n for (n, _), g in zip(self.named_parameters, gradients, strict=True) if g is None)
             raise ValueError(f"{self.name}: the loss does not depend on {lost}; use these parameters or freeze them")
@@ -90,7 +100,7 @@ class Player:
             if gradient.stride() != parameter.stride():  # a fused optimiser reads both in the order of memory
                 gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
-        self.guard.watch(self.index, loss.detach() + torch.nn.utils.get_total_norm(gradients))
+        self.guard.watch(self.index, loss.detach() + self.guard.norm(gradients))
         self.optimiser.found_inf = self.guard.frozen  # a fused optimiser leaves its step out where this is 1
         self.optimiser.step()
         for parameter in self.parameters:
@@ -149,14 +159,16 @@ class Player:
 
 
 class Diverged(ArithmeticError):
-    """A loss or a gradient was not finite. `step` and `player` say where; `run` holds the last good state."""
+    """A loss or a gradient was not finite. `step`, `player` and in an ensemble `seed` say where; `run` holds the last
+    good state."""
 
-    def __init__(self, step: int, player: str, run: "Run") -> None:
-        self.step, self.player, self.run = step, player, run
+    def __init__(self, step: int, player: str, run: "Run", seed: int | None = None) -> None:
+        self.step, self.player, self.run, self.seed = step, player, run, seed
+        member = "" if seed is None else f" (the member of seed {seed})"
         super().__init__(
-            f"the loss or gradient of {player!r} at step {step} is not finite; every network was left as it was after"
-            f" step {step - 1} (see this error's .run). Lower the learning rate, or check the data and the loss for"
-            " log(0), division by 0 or overflow"
+            f"the loss or gradient of {player!r}{member} at step {step} is not finite; every network was left as it was"
+            f" after step {step - 1} (see this error's .run). Lower the learning rate, or check the data and the loss"
+            " for log(0), division by 0 or overflow"
         )
 
 
@@ -179,7 +191,7 @@ def fit(
     batches: Batches,
     *,
     steps: int,
-    seed: int,
+    seed: int | Sequence[int],
     snapshot: Callable[[torch.Generator], Mapping[str, Tensor]] | None = None,
     snapshot_every: int = 100,
     read_every: int = 50,
@@ -193,7 +205,8 @@ def fit(
 
     step: `step(players, batch, generator)` makes one update of every player and returns named 0-d tensors to record.
     players: a module (moved by Adam with its usual settings) or a `Player` for each name.
-    batches: see `Batches`; its device is the run's. seed: of the order of the batches and of `generator`.
+    batches: see `Batches`; its device is the run's. seed: of the order of the batches and of `generator`; several of
+        them make an ensemble: `step` then gets a batch (S, B, ...) and `draws.Generators`, and gives losses (S,).
     snapshot: `snapshot(generator)` returns named tensors to keep, every `snapshot_every` steps, before the first and
         after the last; it runs without gradients, modules in eval mode, with a generator of its own.
     read_every: steps between two reads from the device. on_read: called with the history after each.
@@ -206,14 +219,17 @@ def fit(
     """
     if any(not isinstance(n, int) or n < 1 for n in (steps, read_every, snapshot_every, save_every)):
         raise ValueError(f"{steps=}, {read_every=}, {snapshot_every=}, {save_every=}: give whole numbers of at least 1")
-    first = batches.at(0, seed)
-    device = first.x.device
-    guard = _Guard(device)
+    seed = operator.index(seed) if hasattr(seed, "__index__") else list(seed)
+    draw = batches.at if isinstance(seed, int) else _side_by_side(batches)
+    first = draw(0, seed)
+    device, members = first.x.device, () if isinstance(seed, int) else (len(seed),)
+    guard = _Guard(device, members)
     seats = {name: p if isinstance(p, Player) else Player(p) for name, p in players.items()}
     for index, (name, player) in enumerate(seats.items()):
         player.join(name, index, guard)
-    generator = torch.Generator(device).manual_seed(seed)
-    settings = {"steps": steps, "seed": seed, "batch": len(first.x), "lr": {n: p.lr for n, p in seats.items()}}
+    count = first.x.shape[: 1 + len(members)].numel()  # images a step, of all members
+    generator = _generator(seed, device)
+    settings = {"steps": steps, "seed": seed, "batch": count, "lr": {n: p.lr for n, p in seats.items()}}
     history, done = History(settings, histories.provenance(device)), 0
     if resume is not None:
         done, history = _take_up(resume, seats, generator, seed, steps)
@@ -223,7 +239,7 @@ def fit(
         if snapshot is None or (history.snapshots and history.snapshots["step"][-1] == done):
             return
         with torch.no_grad(), _evaluating(seats.values()):
-            taken = snapshot(torch.Generator(device).manual_seed(seed))
+            taken = snapshot(_generator(seed, device))
         rows = {"step": np.array([done])} | {k: v.detach().cpu().numpy()[None] for k, v in taken.items()}
         history.append("snapshots", rows)
 
@@ -231,7 +247,7 @@ def fit(
         nonlocal done
         for player in seats.values():
             player.schedule_to(done / steps)
-        values = step(seats, batches.at(done, seed), generator)
+        values = step(seats, draw(done, seed), generator)
         done += 1
         guard.finish()
         for player in seats.values():
@@ -245,7 +261,6 @@ def fit(
 
     _say_once(device)
     quiet = not progress or "GENNOTES_STATIC" in os.environ  # a bar that moved leaves nothing to read on a static page
-    count = len(first.x)
     bar = tqdm(total=steps * count, initial=done * count, unit=" images", unit_scale=True, disable=quiet, leave=False)
     with _stop_on_interrupt() as stopped, bar:
         if not history.snapshots:
@@ -264,9 +279,12 @@ def fit(
                 done = start.step
                 for _ in range(good):
                     advance()
-                raise Diverged(done + 1, list(seats)[culprit], current(interrupted=True))
+                player, member = divmod(culprit, max(1, sum(members)))
+                raise Diverged(
+                    done + 1, list(seats)[player], current(interrupted=True), seed[member] if members else None
+                )
             bar.update(len(block) * count)
-            bar.set_postfix({k: f"{v[-1]:.4g}" for k, v in rows.items()}, refresh=False)
+            bar.set_postfix({k: f"{v[-1].mean():.4g}" for k, v in rows.items()}, refresh=False)
             if on_read is not None:
                 on_read(history)
             if snapshot is not None and (done % snapshot_every == 0 or done == steps):
@@ -282,14 +300,26 @@ def fit(
 class _Guard:
     """The flag on the device that freezes every player from the first step on that is not finite."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, shape: tuple[int, ...]) -> None:
+        self.shape = torch.Size(shape)  # of a loss: () or (S,)
         self.frozen = torch.zeros((), device=device)  # 0 or 1, in the type a fused optimiser wants
-        self.culprit = torch.full((), -1.0, device=device)
+        self.culprit = torch.full((), -1.0, device=device)  # player · S + member, S = 1 without members
         self.good = torch.zeros((), device=device)  # whole steps since the last read
+
+    def norm(self, gradients: Sequence[Tensor]) -> Tensor:
+        """A number that is finite if all gradients are: their norm, in an ensemble that of each member."""
+        if not self.shape:
+            return torch.nn.utils.get_total_norm(gradients)
+        return torch.stack([gradient.flatten(1).abs().amax(1) for gradient in gradients]).sum(0)
 
     def watch(self, player: int, value: Tensor) -> None:
         bad = (~torch.isfinite(value)).to(self.frozen.dtype)
-        self.culprit += (1 + player) * bad * (1 - self.frozen)
+        if self.shape:
+            number = player * len(bad) + bad.argmax()  # the first member that is bad
+            bad = bad.amax()
+        else:
+            number = player
+        self.culprit += (1 + number) * bad * (1 - self.frozen)
         torch.maximum(self.frozen, bad, out=self.frozen)
 
     def reset(self) -> None:
@@ -307,17 +337,40 @@ class _Guard:
             if list(values) != names:
                 raise ValueError(f"one step returned {names}, another {list(values)}; return the same names always")
             for name, value in values.items():
-                if name == "step" or not isinstance(value, Tensor) or value.ndim:
-                    raise ValueError(f"the step returned {name!r}: {value!r}; return 0-d tensors, none named 'step'")
-        flat = [self.good, self.culprit, *(values[name].detach().to(self.good) for values in block for name in names)]
-        good, culprit, *numbers = torch.stack(flat).tolist()
+                if name == "step" or not isinstance(value, Tensor) or value.shape not in ((), self.shape):
+                    wanted = f"0-d tensors or one number a member {tuple(self.shape)}" if self.shape else "0-d tensors"
+                    raise ValueError(f"the step returned {name!r}: {value!r}; return {wanted}, none named 'step'")
+        values = [v[name].detach().to(self.good).expand(self.shape) for v in block for name in names]
+        head = torch.stack([self.good, self.culprit])
+        good, culprit, *numbers = torch.cat([head, *(value.reshape(-1) for value in values)]).tolist()
         self.good.zero_()
-        table = np.array(numbers, dtype=np.float32).reshape(len(block), len(names))
+        table = np.array(numbers, dtype=np.float32).reshape(len(block), len(names), *self.shape)
         return int(good), int(culprit), {name: table[:, i] for i, name in enumerate(names)}
 
 
+def _generator(seed: int | list[int], device: torch.device) -> torch.Generator | draws.Generators:
+    if isinstance(seed, int):
+        return torch.Generator(device).manual_seed(seed)
+    return draws.Generators(seed, device)
+
+
+def _side_by_side(batches: Batches) -> Callable[[int, list[int]], Any]:
+    """The batches of every member, stacked: each field (S, B, ...)."""
+
+    def at(step: int, seeds: list[int]) -> Any:
+        parts = [batches.at(step, seed) for seed in seeds]
+        names = [field.name for field in dataclasses.fields(parts[0])]
+        return type(parts[0])(**{name: torch.stack([getattr(part, name) for part in parts]) for name in names})
+
+    return at
+
+
 def _take_up(
-    resume: Run | str | Path, seats: Mapping[str, Player], generator: torch.Generator, seed: int, steps: int
+    resume: Run | str | Path,
+    seats: Mapping[str, Player],
+    generator: torch.Generator | draws.Generators,
+    seed: int | list[int],
+    steps: int,
 ) -> tuple[int, History]:
     if isinstance(resume, Run):
         done, state, history = resume.step, resume.state, resume.history
@@ -340,7 +393,9 @@ def _take_up(
     return done, History(records=dict(history.records), snapshots=dict(history.snapshots))
 
 
-def _restore(state: Mapping[str, Tensor], seats: Mapping[str, Player], generator: torch.Generator) -> None:
+def _restore(
+    state: Mapping[str, Tensor], seats: Mapping[str, Player], generator: torch.Generator | draws.Generators
+) -> None:
     for player in seats.values():
         player.restore(state)
     generator.set_state(state["generator"])

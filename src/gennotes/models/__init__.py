@@ -1,5 +1,6 @@
 """Networks: `torch.nn` only. They know no loss and no training loop."""
 
+from gennotes.models.mlp import MLP
 from gennotes.models.vae import VAE, GaussianHead, reparameterise
 
-__all__ = ["VAE", "GaussianHead", "reparameterise"]
+__all__ = ["MLP", "VAE", "GaussianHead", "reparameterise"]

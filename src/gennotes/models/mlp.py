@@ -1,0 +1,62 @@
+"""Fully connected networks, single or several side by side as one batched model."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Linear layers of the given sizes with an activation between them.
+
+    sizes: of the input, of each hidden layer and of the output, such as (2, 128, 128, 1).
+    activation: makes the module between two layers, such as nn.ReLU or lambda: nn.LeakyReLU(0.2).
+    seed: of the initial weights (torch's default for nn.Linear: uniform in ±1/√inputs). A sequence of S seeds makes an
+        ensemble: S networks as one batched matrix product a layer, member i with the weights of the network of seed i.
+        The global random generator is left as it was.
+
+    Takes (B, inputs) to (B, outputs); an ensemble takes (S, B, inputs) to (S, B, outputs). An output of size 1 is
+    dropped: scores are (B,) or (S, B).
+    Raises ValueError for fewer than two sizes, a size below 1, or an empty sequence of seeds.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Callable[[], nn.Module] = nn.ReLU,
+        seed: int | Sequence[int] = 0,
+    ) -> None:
+        super().__init__()
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ValueError(f"sizes are {tuple(sizes)}; give at least the sizes of input and output, each at least 1")
+        self.members = None if isinstance(seed, int) else len(seed)
+        if self.members == 0:
+            raise ValueError("there are no seeds; give one whole number, or one a member")
+        chains = [_layers(sizes, s) for s in ([seed] if self.members is None else seed)]
+        layers: list[nn.Module] = []
+        for same in zip(*chains, strict=True):
+            layers += [same[0] if self.members is None else Linears(same), activation()]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layers(x)
+        return y.squeeze(-1) if y.shape[-1] == 1 else y
+
+
+class Linears(nn.Module):
+    """S linear layers side by side: y_s = x_s W_sᵀ + b_s, from (S, B, inputs) to (S, B, outputs)."""
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.stack([layer.weight.detach().T for layer in layers]))  # (S, inputs, outputs)
+        self.bias = nn.Parameter(torch.stack([layer.bias.detach()[None] for layer in layers]))  # (S, 1, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+def _layers(sizes: Sequence[int], seed: int) -> list[nn.Linear]:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # the CPU's alone; fork_rng puts it back
+        return [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
