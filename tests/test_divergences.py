@@ -8,7 +8,7 @@ from torch.autograd import gradcheck
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 from torch.testing import assert_close
 
-from gennotes.divergences import kl_normal, kl_normal_full, kl_quadrature, log_normal
+from gennotes.divergences import kl_normal, kl_normal_full, log_normal
 
 
 def real(*shape, seed=0, dtype=torch.float64):
@@ -42,11 +42,6 @@ def check_kl_normal_full(kl):
     cov_p, cov_q = covariance(4, seed=2), covariance(4, seed=3)
     expected = kl_divergence(MultivariateNormal(mu_p, cov_p), MultivariateNormal(mu_q, cov_q))
     assert_close(kl(mu_p, cov_p, mu_q, cov_q), expected)
-
-
-def check_kl_quadrature(kl):
-    p, q = (Normal(*torch.tensor(values, dtype=torch.float64)) for values in ((0.3, 0.5), (1.0, 2.0)))
-    assert_close(kl(p.log_prob, q.log_prob, -8, 8), kl_divergence(p, q), rtol=1e-12, atol=1e-12)
 
 
 def test_log_normal():
@@ -130,39 +125,6 @@ def test_equal_distributions_diverge_by_nothing():
     assert_close(kl_normal_full(mu, cov, mu, cov), zero)
 
 
-def test_kl_quadrature():
-    check_kl_quadrature(kl_quadrature)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        pytest.param(lambda p, q, low, high: kl_quadrature(q, p, -30, 30), id="swapped"),
-        pytest.param(lambda p, q, low, high: -kl_quadrature(p, q, low, high), id="sign"),
-        pytest.param(lambda p, q, low, high: kl_quadrature(p, q, low, high) / math.log(2), id="bits"),
-        pytest.param(lambda p, q, low, high: kl_quadrature(p, q, low, high, points=25), id="too coarse"),
-        pytest.param(lambda p, q, low, high: kl_quadrature(p, q, -1.5, 2.1), id="tails cut off"),
-    ],
-)
-def test_kl_quadrature_rejects(wrong):
-    with pytest.raises(AssertionError):
-        check_kl_quadrature(wrong)
-
-
-def test_kl_quadrature_reaches_its_stated_accuracy():
-    p, q = (Normal(*torch.tensor(values, dtype=torch.float64)) for values in ((0.0, 1.0), (0.5, 1.5)))
-    kl = kl_quadrature(p.log_prob, q.log_prob, -12, 12, points=49)  # h = σ/2
-    assert_close(kl, kl_divergence(p, q), rtol=0, atol=1e-14)
-
-
-def test_kl_quadrature_where_a_density_is_zero():
-    def uniform(low, high):
-        return lambda x: torch.where((x >= low) & (x <= high), -math.log(high - low), -math.inf)
-
-    assert_close(kl_quadrature(uniform(0, 1), uniform(0, 2), 0, 2, points=4001).item(), math.log(2), rtol=0, atol=1e-3)
-    assert kl_quadrature(uniform(0, 2), uniform(0, 1), 0, 2).item() == math.inf
-
-
 def test_gap_of_the_bound_is_the_divergence_from_the_posterior():
     """In a linear-Gaussian model log p(x) − L = KL(q ‖ p(z|x)), whatever q is; the terms are all closed forms."""
     weight, offset, noise = real(6, 2), real(6, seed=1), 0.3
@@ -210,10 +172,6 @@ def test_dtype_is_kept(dtype):
         (lambda: kl_normal_full(real(3), real(3).exp(), real(3), covariance()), "not its diagonal"),
         (lambda: kl_normal_full(real(3), covariance(), real(3), -covariance()), "cov_q is not positive definite"),
         (lambda: kl_normal_full(real(3), covariance(), real(2), covariance()), "last dimensions differ"),
-        (lambda: kl_quadrature(Normal(0.0, 1.0).log_prob, Normal(0.0, 1.0).log_prob, 3, -3), "low < high"),
-        (lambda: kl_quadrature(Normal(0.0, 1.0).log_prob, Normal(0.0, 1.0).log_prob, -9, 9, 1), "at least 2 points"),
-        (lambda: kl_quadrature(Normal(0.0, 1.0).log_prob, Normal(0.0, 1.0).log_prob, -1, 1), "mass of 0.6827"),
-        (lambda: kl_quadrature(lambda x: -x.square(), Normal(0.0, 1.0).log_prob, -9, 9), "normalise log_p"),
     ],
 )
 def test_errors(call, message):

@@ -1,7 +1,6 @@
-"""Divergences between distributions, in nats: closed forms of normals, and quadrature to check them."""
+"""Closed forms of normal distributions, in nats."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -18,6 +17,17 @@ def log_normal(x: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
     """
     _same_length(x=x, mu=mu, log_var=log_var)
     return -0.5 * (LOG_2PI + log_var + (x - mu).square() * torch.exp(-log_var)).sum(-1)
+
+
+def entropy_normal(log_var: Tensor) -> Tensor:
+    """Differential entropy of a diagonal normal: H = ½ Σ_j [ 1 + log 2π + log σ_j² ].
+
+    log_var: log σ², real, (..., L).
+    Returns nats, (...): summed over the last dimension; negative where the density is concentrated enough, which for
+    L = 1 is σ < 1/√(2πe) ≈ 0.242.
+    Source: Cover & Thomas 2006, theorem 8.4.1.
+    """
+    return 0.5 * (1 + LOG_2PI + log_var).sum(-1)
 
 
 def kl_normal(mu_p: Tensor, log_var_p: Tensor, mu_q: Tensor | None = None, log_var_q: Tensor | None = None) -> Tensor:
@@ -65,39 +75,6 @@ def kl_normal_full(mu_p: Tensor, cov_p: Tensor, mu_q: Tensor, cov_q: Tensor) -> 
     shift = torch.linalg.solve_triangular(root_q, (mu_q - mu_p).unsqueeze(-1), upper=False)
     log_det = 2 * (_log_diagonal(root_q) - _log_diagonal(root_p))
     return 0.5 * (spread.square().sum((-2, -1)) + shift.square().sum((-2, -1)) - length + log_det)
-
-
-def kl_quadrature(
-    log_p: Callable[[Tensor], Tensor],
-    log_q: Callable[[Tensor], Tensor],
-    low: float,
-    high: float,
-    points: int = 10_001,
-) -> Tensor:
-    """KL(p ‖ q) = ∫ p(x) [log p(x) − log q(x)] dx of two densities on the line, by the trapezoidal rule in float64.
-
-    log_p, log_q: normalised log densities in nats, (points,) -> (points,), −inf where the density is 0.
-    low, high: ends of the range, which must hold the whole of p up to 1e-3 of its mass. points: at least 2.
-    Returns nats, 0-d float64 on the CPU; +inf where q is 0 and p is not.
-    Accuracy: with h = (high − low)/(points − 1), the rule converges faster than any power of h for smooth densities
-    that vanish at both ends: h ≤ ½ of the smallest standard deviation leaves rounding (about 1e-14) and the tails
-    cut off. At a kink the error falls as h², at a jump as h.
-    Raises ValueError if the range is empty, points < 2, or p has not mass 1 within 1e-3 in the range.
-    """
-    if not low < high or points < 2:
-        raise ValueError(
-            f"kl_quadrature got [{low}, {high}] and {points} points; give low < high and at least 2 points."
-        )
-    x = torch.linspace(low, high, points, dtype=torch.float64)
-    at_p, at_q = log_p(x), log_q(x)
-    p = at_p.exp()
-    mass = torch.trapezoid(p, x).item()
-    if not abs(mass - 1) < 1e-3:
-        raise ValueError(
-            f"kl_quadrature found a mass of {mass:.4g} under p in [{low}, {high}], which must be 1; "
-            "normalise log_p, widen the range, or give more points."
-        )
-    return torch.trapezoid(torch.where(p > 0, p * (at_p - at_q), 0.0), x)
 
 
 def _same_length(**tensors: Tensor) -> None:
