@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from gennotes import data, figures
 from gennotes.figures import style
@@ -55,6 +56,19 @@ def _rate(digits: np.ndarray) -> style.Figure:
     return figures.rate_distortion(beta, rate + spread, 70 + 2200 / (rate + 15) + spread)
 
 
+def _two_modes(digits: np.ndarray) -> style.Figure:
+    x = np.linspace(-9, 9, 181)
+    left, right, wide = (stats.norm(mean, sd).pdf(x) for mean, sd in ((-4, 1), (4, 1), (0, 4.1)))
+    fitted = {"KL(p‖q)": [wide], "KL(q‖p)": [left, right, wide], "JS": [wide, left, right], "W₁": [wide]}
+    return figures.fitted_normals(x, (left + right) / 2, fitted)
+
+
+def _parting(digits: np.ndarray) -> style.Figure:
+    near = [(d, [0.0], [0.1]) for d in range(6)]
+    far = [(d, [0.0, -d / 2, d / 2], [1.0, 0.69, 0.69]) for d in range(6, 13)]
+    return figures.minima_by_parting({"KL(p‖q)": near, "KL(q‖p)": near + far, "JS": near + far, "W₁": near})
+
+
 FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
     "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
@@ -74,6 +88,10 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
         [1, 5, 50, 5000], [-89.2, -87.1, -85.9, -85.0], [0.5] * 4, reference={"Burda et al. 2016": -84.8}
     ),
     "rate_distortion": _rate,
+    "model_taxonomy": lambda x: figures.model_taxonomy(),
+    "fitted_normals": _two_modes,
+    "minima_by_parting": _parting,
+    "information_bars": lambda x: figures.information_bars(3.0, 2.3, 1.1, names=("Y", "B")),
 }
 
 

@@ -3,11 +3,14 @@
 from gennotes.figures.architectures import autoencoder_diagram, vae_diagram
 from gennotes.figures.bounds import bound_by_samples, decomposition, rate_distortion
 from gennotes.figures.diagrams import Edge, Node, diagram
+from gennotes.figures.fits import fitted_normals, minima_by_parting
 from gennotes.figures.gradients import estimator_spread
 from gennotes.figures.images import image_grid, image_rows, reconstructions
+from gennotes.figures.information import information_bars
 from gennotes.figures.latent import kl_by_unit, posteriors
 from gennotes.figures.lines import curves
 from gennotes.figures.style import use
+from gennotes.figures.taxonomy import model_taxonomy
 
 __all__ = [
     "Edge",
@@ -18,9 +21,13 @@ __all__ = [
     "decomposition",
     "diagram",
     "estimator_spread",
+    "fitted_normals",
     "image_grid",
     "image_rows",
+    "information_bars",
     "kl_by_unit",
+    "minima_by_parting",
+    "model_taxonomy",
     "posteriors",
     "rate_distortion",
     "reconstructions",
