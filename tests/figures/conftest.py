@@ -56,6 +56,28 @@ def _rate(digits: np.ndarray) -> style.Figure:
     return figures.rate_distortion(beta, rate + spread, 70 + 2200 / (rate + 15) + spread)
 
 
+def _normals(*about: tuple[float, float]) -> list[np.ndarray]:
+    """An axis, and the density over it of the normal of each (mean, standard deviation)."""
+    x = np.linspace(-6, 8, 701)
+    return [x, *(stats.norm(mean, sd).pdf(x) for mean, sd in about)]
+
+
+def _densities(digits: np.ndarray) -> style.Figure:
+    x, p, q, normal = _normals((-1, 0.6), (2, 1), (0.5, 1.7))
+    curves = {"P": p, "Q": q, "M": (p + q) / 2, "a normal with the moments of M": normal}
+    return figures.density_curves(x, curves, "The mixture of two normals is not a normal")
+
+
+def _kl_panels(digits: np.ndarray) -> style.Figure:
+    x, p, q = _normals((0, 1), (0, 2))
+    return figures.kl_panels(x, {"Q twice as wide": (p, q), "P twice as wide": (q, p), "equal": (p, p)})
+
+
+def _js_panels(digits: np.ndarray) -> style.Figure:
+    x, p, q = _normals((0, 1), (2, 1))
+    return figures.js_panels(x, {"means 2 apart": (p, q)})
+
+
 def _two_modes(digits: np.ndarray) -> style.Figure:
     x = np.linspace(-9, 9, 181)
     left, right, wide = (stats.norm(mean, sd).pdf(x) for mean, sd in ((-4, 1), (4, 1), (0, 4.1)))
@@ -92,6 +114,10 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "fitted_normals": _two_modes,
     "minima_by_parting": _parting,
     "information_bars": lambda x: figures.information_bars(3.0, 2.3, 1.1, names=("Y", "B")),
+    "density_curves": _densities,
+    "kl_panels": _kl_panels,
+    "js_panels": _js_panels,
+    "cross_entropies": lambda x: figures.cross_entropies(["Q = P", "uniform Q", "Q in reverse"], 1.21, [0, 0.17, 0.52]),
 }
 
 

@@ -2,6 +2,7 @@
 
 from gennotes.figures.architectures import autoencoder_diagram, vae_diagram
 from gennotes.figures.bounds import bound_by_samples, decomposition, rate_distortion
+from gennotes.figures.densities import cross_entropies, density_curves, js_panels, kl_panels
 from gennotes.figures.diagrams import Edge, Node, diagram
 from gennotes.figures.fits import fitted_normals, minima_by_parting
 from gennotes.figures.gradients import estimator_spread
@@ -17,15 +18,19 @@ __all__ = [
     "Node",
     "autoencoder_diagram",
     "bound_by_samples",
+    "cross_entropies",
     "curves",
     "decomposition",
+    "density_curves",
     "diagram",
     "estimator_spread",
     "fitted_normals",
     "image_grid",
     "image_rows",
     "information_bars",
+    "js_panels",
     "kl_by_unit",
+    "kl_panels",
     "minima_by_parting",
     "model_taxonomy",
     "posteriors",
