@@ -261,6 +261,11 @@ export class CodeView {
     if (right) this.z[this.across] = moved(this.across, right);
     if (above) this.z[this.up] = moved(this.up, above);
     this.show();
+    this.say();
+  }
+
+  /** Tells those who do not see it where the point is. */
+  say() {
     this.spoken.textContent = this.planeText();
   }
 

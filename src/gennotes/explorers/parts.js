@@ -70,3 +70,41 @@ export function between(from, to, share) {
 export function normal() {
   return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 }
+
+/** Calls `change` after the page has turned dark or light. Returns the function that ends it. */
+export function onTheme(change) {
+  const later = () => requestAnimationFrame(change);
+  const observer = new MutationObserver(later); // the book's theme and JupyterLab's stand in attributes
+  for (const element of [document.documentElement, document.body]) observer.observe(element, { attributes: true });
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", later);
+  return () => {
+    observer.disconnect();
+    dark.removeEventListener("change", later);
+  };
+}
+
+/** Red, green and blue of any colour of CSS, 0 to 255. */
+export function channels(colour) {
+  const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}
+
+/** A colour for letters: moved from `colour` towards the ink until it has the contrast of WCAG 2.1, 1.4.3, with the ground. */
+export function readable(colour, ground, ink, contrast = 4.5) {
+  const [start, paper, end] = [colour, ground, ink].map(channels);
+  for (let share = 0; share <= 1; share += 0.05) {
+    const mixed = between(start, end, share).map(Math.round);
+    const [low, high] = [luminance(mixed), luminance(paper)].sort((a, b) => a - b);
+    if ((high + 0.05) / (low + 0.05) >= contrast) return `rgb(${mixed})`;
+  }
+  return ink;
+}
+
+/** Relative luminance of WCAG 2.1. */
+function luminance(rgb) {
+  const [red, green, blue] = rgb.map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}

@@ -1,0 +1,137 @@
+/**
+ * A field to draw on, and what becomes of a drawing before a network sees it: the preparation of MNIST.
+ *
+ * The field holds light ink on dark ground, as MNIST does: 0 is ground, 1 is ink.
+ */
+
+import { make } from "./parts.js";
+
+const SIDE = 280; // pixels of the field, ten for each pixel of an MNIST digit
+const PEN = 24; // width of a stroke in these pixels: two to three of MNIST's, once a drawing is scaled
+const INK = 0.1; // a pixel below this is ground
+
+/** A canvas that takes strokes by pointer or finger, and pictures by `put`. */
+export class DrawingField {
+  /**
+   * @param {string} label what the field is for, in words
+   * @param {() => void} changed is called after each change
+   */
+  constructor(label, changed) {
+    this.changed = changed;
+    this.layers = []; // what was put down, in its order: strokes, as lists of [x, y], and pictures
+    this.canvas = make("canvas", { class: "gn-field", width: SIDE, height: SIDE, role: "img", "aria-label": label });
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
+    Object.assign(this.context, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#fff", fillStyle: "#000" });
+    this.canvas.addEventListener("pointerdown", (event) => {
+      this.canvas.setPointerCapture(event.pointerId);
+      this.layers.push([this.placeOf(event)]);
+      this.redraw();
+    });
+    this.canvas.addEventListener("pointermove", (event) => {
+      if (!this.canvas.hasPointerCapture(event.pointerId)) return;
+      // A fast hand moves through several places between two frames.
+      const events = event.getCoalescedEvents?.() ?? [];
+      this.layers.at(-1).push(...(events.length ? events : [event]).map((one) => this.placeOf(one)));
+      this.redraw();
+    });
+    this.context.fillRect(0, 0, SIDE, SIDE);
+  }
+
+  get isEmpty() {
+    return this.layers.length === 0;
+  }
+
+  clear() {
+    this.layers = [];
+    this.redraw();
+  }
+
+  undo() {
+    this.layers.pop();
+    this.redraw();
+  }
+
+  /** Puts a picture (a canvas) over the whole field, in place of what was there. */
+  put(picture) {
+    this.layers = [picture];
+    this.redraw();
+  }
+
+  /** The field's pixels in [0, 1], row by row. */
+  pixels() {
+    const { data } = this.context.getImageData(0, 0, SIDE, SIDE);
+    return Float32Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i] / 255);
+  }
+
+  placeOf(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
+  }
+
+  redraw() {
+    this.context.fillRect(0, 0, SIDE, SIDE);
+    for (const layer of this.layers) {
+      if (layer instanceof HTMLCanvasElement) this.context.drawImage(layer, 0, 0, SIDE, SIDE);
+      else this.stroke(layer);
+    }
+    this.changed();
+  }
+
+  stroke([first, ...rest]) {
+    this.context.beginPath();
+    this.context.moveTo(...first);
+    this.context.lineTo(...first); // a touch alone leaves a dot
+    for (const place of rest) this.context.lineTo(...place);
+    this.context.stroke();
+  }
+}
+
+/**
+ * A drawing as MNIST holds digits (LeCun et al. 1998): its ink is scaled, without distortion, into a box of 20 of 28
+ * pixels, greys being means over areas, and moved so that its centre of mass lies where MNIST's digits have theirs, in
+ * the middle of pixel number 14, counted from 0.
+ * @param {Float32Array} drawing in [0, 1], row by row, square
+ * @param {number} side of the prepared image
+ * @returns {Float32Array | null} side × side numbers in [0, 1], row by row; null where there is no ink
+ */
+export function prepare(drawing, side) {
+  const length = Math.sqrt(drawing.length);
+  let [left, right, top, bottom] = [length, -1, length, -1];
+  let [mass, massX, massY] = [0, 0, 0];
+  for (let y = 0; y < length; y++) {
+    for (let x = 0; x < length; x++) {
+      const ink = drawing[y * length + x];
+      if (ink < INK) continue;
+      [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];
+      mass += ink;
+      massX += ink * (x + 0.5);
+      massY += ink * (y + 0.5);
+    }
+  }
+  if (mass === 0) return null;
+  const step = Math.max(right + 1 - left, bottom + 1 - top) / ((20 / 28) * side); // drawn pixels to a prepared one
+  const middle = side / 2 + 0.5;
+  const columns = overlaps(massX / mass - middle * step, step, side, length);
+  const rows = overlaps(massY / mass - middle * step, step, side, length);
+  const prepared = new Float32Array(side * side);
+  rows.forEach((row, i) => {
+    columns.forEach((column, j) => {
+      let sum = 0;
+      for (const [y, high] of row) for (const [x, wide] of column) sum += high * wide * drawing[y * length + x];
+      prepared[i * side + j] = sum / (step * step);
+    });
+  });
+  return prepared;
+}
+
+/** Which pixels of a line of `length` the interval [start + k·step, start + (k + 1)·step] meets, and how much of each. */
+function overlaps(start, step, count, length) {
+  return Array.from({ length: count }, (_, k) => {
+    const [from, to] = [start + k * step, start + (k + 1) * step];
+    const met = [];
+    for (let x = Math.max(0, Math.floor(from)); x < Math.min(length, to); x++) {
+      met.push([x, Math.min(to, x + 1) - Math.max(from, x)]);
+    }
+    return met;
+  });
+}
