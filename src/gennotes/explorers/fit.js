@@ -1,0 +1,245 @@
+/**
+ * One normal q fitted to a density p with two modes by gradient descent in (mean, log sd), in front of the reader.
+ *
+ * The model's traits, which `fit.py` synchronises: p (a mixture), q (a normal), objective ("forward", "reverse", "js"),
+ * rate, domain, title, alt. The root element carries step, objective, value, slope and q in `data-values` (JSON).
+ */
+
+import { make, makeButton } from "./parts.js";
+import { density, descend, objective, gradient } from "./measures.js";
+import { Panel, Grip, slider, figure, followWidth, limits, withField } from "./curves.js";
+
+const STEP_MS = 45; // between two steps while it plays
+const SHARE_MS = 100;
+const AT_REST = 2e-4; // the length of the gradient below which the descent stops
+const MOST_STEPS = 2000;
+const OBJECTIVES = { forward: ["KL", "p", "‖", "q", "forward KL"], reverse: ["KL", "q", "‖", "p", "reverse KL"], js: ["JS", "p", ",", "q", "JS"] };
+
+export default { render };
+
+/** @param {{ model: object, el: HTMLElement }} context as anywidget gives it */
+function render({ model, el }) {
+  try {
+    const view = new FitView(model);
+    el.replaceChildren(view.root);
+    return view.start();
+  } catch (error) {
+    el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
+    throw error;
+  }
+}
+
+/** KL(p‖q), as it stands on a page. */
+function formula(name) {
+  const [sign, first, between, second] = OBJECTIVES[name];
+  return [`${sign}(`, make("i", {}, first), between, make("i", {}, second), ")"];
+}
+
+class FitView {
+  constructor(model) {
+    this.model = model;
+    this.p = model.get("p");
+    this.q = model.get("q");
+    this.objective = model.get("objective");
+    this.domain = model.get("domain");
+    this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+    this.root = this.build();
+    this.begin();
+    for (const control of this.root.querySelectorAll("input, button, [tabindex]")) control.dataset.lmSuppressShortcuts = "true";
+  }
+
+  start() {
+    const follow = () => {
+      if (this.sharing) return; // what is heard is what was just said
+      for (const name of ["p", "q", "objective"]) this[name] = this.model.get(name);
+      this.begin();
+      this.show();
+    };
+    const events = ["change:p", "change:q", "change:objective"];
+    for (const event of events) this.model.on(event, follow);
+    this.draw();
+    const end = followWidth(this.upper.svg.parentElement, (width) => {
+      this.upper.width = this.lower.width = width;
+      this.draw();
+    });
+    return () => {
+      for (const event of events) this.model.off(event, follow);
+      end();
+      this.pause();
+      cancelAnimationFrame(this.drawing);
+      clearTimeout(this.sharingLater);
+    };
+  }
+
+  // --------------------------------------------------------------------------------------------------- the elements
+
+  build() {
+    const title = this.model.get("title");
+    this.playButton = makeButton("Play", () => (this.playing ? this.pause() : this.play()));
+    const step = makeButton("Step", () => {
+      this.pause();
+      this.step();
+    });
+    const restart = makeButton("Restart", () => {
+      this.pause();
+      this.q = this.origin;
+      this.begin();
+      this.show();
+    });
+    this.choices = Object.keys(OBJECTIVES).map((name) => {
+      const button = makeButton("", () => this.change({ objective: name, q: this.origin }));
+      button.append(...formula(name));
+      button.setAttribute("aria-label", OBJECTIVES[name][4]);
+      return [name, button];
+    });
+    this.sentence = make("p", { class: "gn-sentence gn-number", role: "status" });
+    return make(
+      "div",
+      { class: "gn-explorer gn-densities gn-fit", role: "group", "aria-label": title },
+      make("div", { class: "gn-head" }, make("p", { class: "gn-title" }, title), make("div", { class: "gn-actions" }, this.playButton, step, restart)),
+      make("p", { class: "gn-unseen" }, this.model.get("alt")),
+      make("div", { class: "gn-choice", role: "group", "aria-label": "what is minimised" }, ...this.choices.map(([, button]) => button)),
+      this.buildPanels(),
+      this.buildSliders(),
+    );
+  }
+
+  buildPanels() {
+    const upper = new Panel(`${this.model.get("alt")} The normal q can be dragged, or moved with the arrow keys at its handles.`, 248);
+    const lower = new Panel("the objective after each step", 128);
+    this.fills = { p: upper.path(upper.areas, "gn-fill gn-of-p"), q: upper.path(upper.areas, "gn-fill gn-of-q") };
+    this.ghost = upper.path(upper.lines, "gn-line gn-ghost gn-dashed");
+    this.curves = { p: upper.path(upper.lines, "gn-line gn-of-p"), q: upper.path(upper.lines, "gn-line gn-of-q gn-dashed") };
+    this.names = { p: upper.word("gn-name gn-of-p"), q: upper.word("gn-name gn-of-q"), start: upper.word("gn-tick") };
+    this.course = lower.path(lower.lines, "gn-line gn-of-q");
+    this.here = lower.path(lower.handles, "gn-knob gn-of-q");
+    this.unit = lower.word("gn-tick");
+    this.grip = new Grip({
+      panel: upper, letter: "q", name: "q", domain: this.domain,
+      get: () => this.q, set: (q) => this.change({ q }),
+    }); // prettier-ignore
+    [this.upper, this.lower] = [upper, lower];
+    return make("div", { class: "gn-panels" }, upper.svg, make("div", { class: "gn-between" }, this.sentence), lower.svg);
+  }
+
+  buildSliders() {
+    const made = (field, words, letter) => {
+      const [low, high] = limits(field, this.domain);
+      return [field, slider({ words, letter, low, high, step: 0.01, set: (value) => this.change({ p: withField(this.p, field, value, this.domain), q: this.origin }) })];
+    };
+    const rows = [made("gap", "parting of the modes of p", "parting"), made("weight", "weight of the left mode of p", "weight")];
+    this.sliders = Object.fromEntries(rows);
+    return make("div", { class: "gn-columns gn-of-p" }, ...rows.map(([, { row }]) => make("div", { class: "gn-column gn-of-p" }, row)));
+  }
+
+  // ------------------------------------------------------------------------------------------------------ the descent
+
+  /** A new start: from the q that stands there now. */
+  begin() {
+    this.origin = this.q;
+    this.values = [objective(this.objective, this.p, this.q)];
+    this.slope = Math.hypot(...gradient(this.objective, this.p, this.q));
+  }
+
+  /** The reader changes p, q or the objective. */
+  change(changed) {
+    this.pause();
+    Object.assign(this, changed);
+    this.begin();
+    this.show();
+  }
+
+  atRest() {
+    return this.slope < AT_REST || this.values.length > MOST_STEPS;
+  }
+
+  step() {
+    const { q, value } = descend(this.objective, this.p, this.q, this.model.get("rate"));
+    this.q = q;
+    this.values.push(value);
+    this.slope = Math.hypot(...gradient(this.objective, this.p, q));
+    this.show();
+  }
+
+  /** Steps until the gradient is nearly zero; in one go for those who prefer reduced motion. */
+  play() {
+    if (this.atRest()) {
+      this.q = this.origin;
+      this.begin();
+    }
+    if (this.reducedMotion.matches) {
+      while (!this.atRest()) this.step();
+      return;
+    }
+    this.playing = setInterval(() => {
+      if (this.atRest()) this.pause();
+      else if (!document.hidden) this.step();
+    }, STEP_MS);
+    this.playButton.textContent = "Pause";
+  }
+
+  pause() {
+    clearInterval(this.playing);
+    this.playing = 0;
+    this.playButton.textContent = "Play";
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- showing
+
+  show() {
+    if (!this.drawing) this.drawing = requestAnimationFrame(() => this.draw());
+    if (!this.sharingLater) this.sharingLater = setTimeout(() => this.share(), SHARE_MS);
+  }
+
+  share() {
+    this.sharingLater = 0;
+    this.sharing = true;
+    for (const name of ["p", "q", "objective"]) this.model.set(name, this[name]);
+    this.sharing = false;
+    this.model.save_changes();
+  }
+
+  draw() {
+    this.drawing = 0;
+    this.drawDensities();
+    this.drawCourse();
+    for (const [field, { show }] of Object.entries(this.sliders)) show(this.p[field]);
+    for (const [name, button] of this.choices) button.setAttribute("aria-pressed", name === this.objective);
+    const steps = this.values.length - 1;
+    const rest = this.atRest() ? ", at rest" : "";
+    const [value, mean, sd] = [this.values.at(-1), this.q.mean, this.q.sd].map((number) => figure(number));
+    this.sentence.replaceChildren(...formula(this.objective), ` = ${value} nats after ${steps} ${steps === 1 ? "step" : "steps"}${rest}: `, make("i", {}, "q"), ` has mean ${mean} and standard deviation ${sd}`);
+    const values = { step: steps, objective: this.objective, value: this.values.at(-1), slope: this.slope, mean: this.q.mean, sd: this.q.sd };
+    this.root.dataset.values = JSON.stringify({ ...values, p: this.p, rest: this.atRest() });
+  }
+
+  drawDensities() {
+    const { upper, domain } = this;
+    const [p, q, origin] = [this.p, this.q, this.origin].map(density);
+    const xs = upper.samples(domain, ...p.breaks, ...q.breaks);
+    const [ps, qs, starts] = [p, q, origin].map(({ logp }) => xs.map((x) => Math.exp(logp(x))));
+    upper.frame(domain, [0, 1.15 * Math.max(...ps, ...qs, 0.4)]);
+    const path = upper.trace(xs, qs);
+    this.curves.p.setAttribute("d", upper.trace(xs, ps));
+    this.curves.q.setAttribute("d", path);
+    this.fills.p.setAttribute("d", upper.area(xs, ps));
+    this.fills.q.setAttribute("d", upper.area(xs, qs));
+    this.ghost.setAttribute("d", this.values.length > 1 ? upper.trace(xs, starts) : "");
+    const left = this.p.mean - this.p.gap / 2 - 0.62 * this.p.sd;
+    upper.say(this.names.p, "p", left, Math.exp(p.logp(left)), { dx: -12 });
+    const flank = this.q.mean + 0.62 * this.q.sd;
+    upper.say(this.names.q, "q", flank, Math.exp(q.logp(flank)), { dx: 14 });
+    upper.say(this.names.start, this.values.length > 1 ? "start" : "", this.origin.mean, Math.exp(origin.logp(this.origin.mean)), { dy: -6 });
+    this.grip.show(path);
+  }
+
+  drawCourse() {
+    const { lower, values } = this;
+    const steps = values.map((_, step) => step);
+    lower.frame([0, Math.max(100, 1.05 * values.length)], [0, 1.15 * Math.max(...values, 0.01)]);
+    this.course.setAttribute("d", lower.trace(steps, values));
+    const [x, y] = [lower.x(values.length - 1), lower.y(values.at(-1))];
+    this.here.setAttribute("d", `M${x - 4} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0`);
+    lower.say(this.unit, "steps", lower.right, 0, { dy: -8, anchor: "end" });
+  }
+}
