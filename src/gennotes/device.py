@@ -16,7 +16,11 @@ def find(name: str | None = None) -> torch.device:
     """
     wanted = name or os.environ.get("GENNOTES_DEVICE", "")
     if not wanted:
-        return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+        if not torch.accelerator.is_available():
+            return torch.device("cpu")
+        kind = torch.accelerator.current_accelerator().type
+        rank = os.environ.get("LOCAL_RANK")  # torchrun gives each process of a machine a number, and so a GPU
+        return torch.device(kind, int(rank)) if rank and kind == "cuda" else torch.device(kind)
     match = re.fullmatch(rf"({'|'.join(NAMES)})(?::([0-9]+))?", wanted)
     if match is None:
         raise ValueError(f"device {wanted!r} is unknown; give one of {', '.join(NAMES)} (or unset GENNOTES_DEVICE)")

@@ -160,7 +160,7 @@ def gradient_penalty(
     score: Callable[[Tensor], Tensor],
     real: Tensor,
     fake: Tensor,
-    generator: torch.Generator | draws.Generators,
+    generator: draws.AnyGenerator,
     one_sided: bool = False,
 ) -> Tensor:
     """E (‖∇f(x̂)‖₂ − 1)² at x̂ = x + u (G(z) − x), with one u ~ U[0, 1] a pair; one-sided: E max(0, ‖∇f(x̂)‖₂ − 1)².

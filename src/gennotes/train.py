@@ -13,6 +13,8 @@ so that the host never waits for one step; it stops cleanly when interrupted, an
 
 With a sequence of seeds the run is an ensemble: parameters, batches and records have a leading axis of S members, and
 member i is what the single run with seed i would be. Small networks train faster side by side than one by one.
+
+Started by `torchrun`, the processes share every batch and train one run (see `gennotes.processes`).
 """
 
 import copy
@@ -22,6 +24,7 @@ import operator
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +39,9 @@ from tqdm.auto import tqdm
 from gennotes import device as devices
 from gennotes import draws
 from gennotes import history as histories
+from gennotes import processes as processing
 from gennotes.history import CheckpointError, History
+from gennotes.processes import Processes
 
 
 class Batches(Protocol):
@@ -96,11 +101,12 @@ class Player:
         if any(gradient is None for gradient in gradients):
             lost = ", ".join(n for (n, _), g in zip(self.named_parameters, gradients, strict=True) if g is None)
             raise ValueError(f"{self.name}: the loss does not depend on {lost}; use these parameters or freeze them")
+        loss, *gradients = self.processes.average([loss.detach(), *gradients])
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             if gradient.stride() != parameter.stride():  # a fused optimiser reads both in the order of memory
                 gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
-        self.guard.watch(self.index, loss.detach() + self.guard.norm(gradients))
+        self.guard.watch(self.index, loss + self.guard.norm(gradients))
         self.optimiser.found_inf = self.guard.frozen  # a fused optimiser leaves its step out where this is 1
         self.optimiser.step()
         for parameter in self.parameters:
@@ -108,9 +114,9 @@ class Player:
 
     # What follows is called by the loop, not by a chapter.
 
-    def join(self, name: str, index: int, guard: "_Guard") -> None:
+    def join(self, name: str, index: int, guard: "_Guard", processes: Processes) -> None:
         """Take a seat in a run: on its device, with its guard, and a fresh optimiser."""
-        self.name, self.index, self.guard = name, index, guard
+        self.name, self.index, self.guard, self.processes = name, index, guard, processes
         # Convolutions run faster on weights whose channels lie last (1.2 to 1.4 times on a CPU); nothing else changes.
         self.module.to(guard.frozen.device).to(memory_format=torch.channels_last).train()
         self.named_parameters = [(n, p) for n, p in self.module.named_parameters() if p.requires_grad]
@@ -215,6 +221,9 @@ def fit(
     `step` must be a function of its arguments alone (and the networks): a resumed run repeats what the first one would
     have done, and after a loss that is not finite the good steps since the last read are done again to get back there.
     An interrupt (Ctrl-C, or the notebook's stop button) ends the run after the step under way; nothing is lost.
+    In several processes `step` gets this process's share of the batch and draws its share of the noise, `minimise`
+    averages the gradients; the first process shows progress and writes checkpoints, which any number of processes can
+    take up; an interrupt ends the run at the next read.
     Raises Diverged if a loss or gradient is not finite, CheckpointError if `resume` does not fit.
     """
     if any(not isinstance(n, int) or n < 1 for n in (steps, read_every, snapshot_every, save_every)):
@@ -223,12 +232,17 @@ def fit(
     draw = batches.at if isinstance(seed, int) else _side_by_side(batches)
     first = draw(0, seed)
     device, members = first.x.device, () if isinstance(seed, int) else (len(seed),)
+    count = first.x.shape[: 1 + len(members)].numel()  # images a step, of all members and processes
+    team = processing.join(device)
+    if team.size > 1:
+        draw = _share(draw, team, members, count)
     guard = _Guard(device, members)
     seats = {name: p if isinstance(p, Player) else Player(p) for name, p in players.items()}
     for index, (name, player) in enumerate(seats.items()):
-        player.join(name, index, guard)
-    count = first.x.shape[: 1 + len(members)].numel()  # images a step, of all members
-    generator = _generator(seed, device)
+        player.join(name, index, guard, team)
+        if team.size > 1 and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in player.module.modules()):
+            warnings.warn(f"{name}: batch norm takes its statistics from each process's share of a batch", stacklevel=2)
+    generator = _generator(seed, device, team)
     settings = {"steps": steps, "seed": seed, "batch": count, "lr": {n: p.lr for n, p in seats.items()}}
     history, done = History(settings, histories.provenance(device)), 0
     if resume is not None:
@@ -239,7 +253,7 @@ def fit(
         if snapshot is None or (history.snapshots and history.snapshots["step"][-1] == done):
             return
         with torch.no_grad(), _evaluating(seats.values()):
-            taken = snapshot(_generator(seed, device))
+            taken = snapshot(_generator(seed, device, Processes()))
         rows = {"step": np.array([done])} | {k: v.detach().cpu().numpy()[None] for k, v in taken.items()}
         history.append("snapshots", rows)
 
@@ -259,18 +273,21 @@ def fit(
         state = {name: t.detach().clone() for name, t in state.items()}
         return Run(history, state | {"generator": generator.get_state()}, done, interrupted)
 
-    _say_once(device)
-    quiet = not progress or "GENNOTES_STATIC" in os.environ  # a bar that moved leaves nothing to read on a static page
+    if team.first:
+        _say_once(device)
+    quiet = (
+        not progress or not team.first or "GENNOTES_STATIC" in os.environ
+    )  # a bar that moved leaves nothing to read on a static page
     bar = tqdm(total=steps * count, initial=done * count, unit=" images", unit_scale=True, disable=quiet, leave=False)
     with _stop_on_interrupt() as stopped, bar:
         if not history.snapshots:
             take_snapshot()
-        while done < steps and not stopped():
+        while done < steps and not team.any(stopped()):
             until = min(steps, *(done - done % every + every for every in (read_every, snapshot_every, save_every)))
             start, block = current(interrupted=True), [advance()]
-            while done < until and not stopped():
+            while done < until and (team.size > 1 or not stopped()):
                 block.append(advance())
-            good, culprit, rows = guard.read(block)
+            good, culprit, rows = guard.read(block, team)
             steps_now = np.arange(done - len(block), done) + 1
             history.append("records", {"step": steps_now[:good]} | {k: v[:good] for k, v in rows.items()})
             if good < len(block):  # players that moved before the culprit in its step have to go back as well
@@ -289,11 +306,12 @@ def fit(
                 on_read(history)
             if snapshot is not None and (done % snapshot_every == 0 or done == steps):
                 take_snapshot()
-            if folder is not None and done % save_every == 0 and done < steps:
+            if folder is not None and team.first and done % save_every == 0 and done < steps:
                 histories.save(folder, done, current(False).state, history)
         run = current(interrupted=done < steps)
-        if folder is not None:
+        if folder is not None and team.first:
             histories.save(folder, done, run.state, history)
+        team.any(False)  # none goes on before the first one has written
     return run
 
 
@@ -330,7 +348,7 @@ class _Guard:
     def finish(self) -> None:
         self.good += 1 - self.frozen
 
-    def read(self, block: list[Mapping[str, Tensor]]) -> tuple[int, int, dict[str, np.ndarray]]:
+    def read(self, block: list[Mapping[str, Tensor]], team: Processes) -> tuple[int, int, dict[str, np.ndarray]]:
         """The one host read of a block: how many of its steps were good, who spoilt the next, and the values."""
         names = list(block[0])
         for values in block:
@@ -341,17 +359,35 @@ class _Guard:
                     wanted = f"0-d tensors or one number a member {tuple(self.shape)}" if self.shape else "0-d tensors"
                     raise ValueError(f"the step returned {name!r}: {value!r}; return {wanted}, none named 'step'")
         values = [v[name].detach().to(self.good).expand(self.shape) for v in block for name in names]
-        head = torch.stack([self.good, self.culprit])
-        good, culprit, *numbers = torch.cat([head, *(value.reshape(-1) for value in values)]).tolist()
+        head = torch.stack([self.good, self.culprit])  # the same in every process
+        (flat,) = team.average([torch.cat([head, *(value.reshape(-1) for value in values)])])
+        good, culprit, *numbers = flat.tolist()
         self.good.zero_()
         table = np.array(numbers, dtype=np.float32).reshape(len(block), len(names), *self.shape)
         return int(good), int(culprit), {name: table[:, i] for i, name in enumerate(names)}
 
 
-def _generator(seed: int | list[int], device: torch.device) -> torch.Generator | draws.Generators:
-    if isinstance(seed, int):
-        return torch.Generator(device).manual_seed(seed)
-    return draws.Generators(seed, device)
+def _generator(seed: int | list[int], device: torch.device, team: Processes) -> draws.AnyGenerator:
+    if not isinstance(seed, int):
+        return draws.Generators(seed, device)
+    single = torch.Generator(device).manual_seed(seed)
+    return draws.Share(single, team.rank, team.size) if team.size > 1 else single
+
+
+def _share(draw: Callable, team: Processes, members: tuple[int, ...], count: int) -> Callable:
+    """This process's rows of every batch."""
+    if members or count % team.size:
+        what = f"an ensemble of {members[0]}" if members else f"batches of {count}"
+        raise ValueError(
+            f"{team.size} processes cannot share {what}; give one seed and batches of a multiple of {team.size}"
+        )
+
+    def at(step: int, seed: int) -> Any:
+        batch = draw(step, seed)
+        rows = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+        return type(batch)(**{name: tensor.chunk(team.size)[team.rank] for name, tensor in rows.items()})
+
+    return at
 
 
 def _side_by_side(batches: Batches) -> Callable[[int, list[int]], Any]:
@@ -368,7 +404,7 @@ def _side_by_side(batches: Batches) -> Callable[[int, list[int]], Any]:
 def _take_up(
     resume: Run | str | Path,
     seats: Mapping[str, Player],
-    generator: torch.Generator | draws.Generators,
+    generator: draws.AnyGenerator,
     seed: int | list[int],
     steps: int,
 ) -> tuple[int, History]:
@@ -393,9 +429,7 @@ def _take_up(
     return done, History(records=dict(history.records), snapshots=dict(history.snapshots))
 
 
-def _restore(
-    state: Mapping[str, Tensor], seats: Mapping[str, Player], generator: torch.Generator | draws.Generators
-) -> None:
+def _restore(state: Mapping[str, Tensor], seats: Mapping[str, Player], generator: draws.AnyGenerator) -> None:
     for player in seats.values():
         player.restore(state)
     generator.set_state(state["generator"])

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from gennotes import draws
+
 
 class GaussianHead(nn.Module):
     """The last layer of an encoder: features (B, features) to the two parameters of q(z|x), each (B, latent)."""
@@ -97,7 +99,7 @@ def _conv(latent: int, width: int, size: int) -> tuple[nn.Module, nn.Module]:
 def reparameterise(
     mu: Tensor,
     log_var: Tensor,
-    generator: torch.Generator | None = None,
+    generator: draws.AnyGenerator | None = None,
 ) -> Tensor:
     """A sample of N(μ, diag σ²) through which gradients reach μ and σ.
 
@@ -106,5 +108,6 @@ def reparameterise(
     mu, log_var: μ and log σ², (..., L). Returns z, (..., L).
     Source: Kingma & Welling 2014, section 2.4.
     """
-    noise = torch.empty_like(mu).normal_(generator=generator)
+    lead = int(isinstance(generator, draws.Generators))
+    noise = draws.normal(*mu.shape[lead:], generator=generator).to(mu)
     return mu + torch.exp(0.5 * log_var) * noise

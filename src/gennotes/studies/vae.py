@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gennotes import data, losses, metrics, models, train
+from gennotes import data, draws, losses, metrics, models, train
 from gennotes.data import Batch, ImageSet
 from gennotes.models import VAE
 
@@ -26,13 +26,13 @@ class Settings:
 
 
 def fit(
-    settings: Settings, digits: ImageSet, seed: int, beta: float = 1.0, progress: bool = False
+    settings: Settings, digits: ImageSet, seed: int, beta: float = 1.0, progress: bool = False, **loop: Any
 ) -> tuple[VAE, train.Run]:
-    """Train one VAE on dynamically binarised images, as the chapter's training cell does."""
+    """Train one VAE on dynamically binarised images, as the chapter's training cell does; `loop` goes to train.fit."""
     vae = models.VAE(settings.latent, settings.width, settings.architecture, digits.train.x.shape[-1], seed=seed)
 
     def step(players: dict[str, train.Player], batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        x = torch.bernoulli(batch.x, generator=generator)
+        x = draws.bernoulli(batch.x, generator)
         mu, log_var = vae.encoder(x)
         z = models.reparameterise(mu, log_var, generator)
         terms = losses.elbo(x, vae.decoder(z), mu, log_var, beta)
@@ -49,6 +49,7 @@ def fit(
             "elbo_nats": bound(vae, binarise(digits.validation.pixels(), generator), generator)
         },
         progress=progress,
+        **loop,
     )
     vae.eval()
     return vae, run
