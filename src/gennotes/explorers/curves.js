@@ -251,7 +251,7 @@ export class Grip {
     this.marks = HANDLES[this.kind].map((handle) => {
       const [words] = FIELDS[this.kind][handle.field];
       const mark = shape("g", { class: `gn-handle gn-sets-${handle.field}`, role: "slider", tabindex: 0, "aria-label": `${words} of ${this.name}` });
-      mark.append(shape("circle", { r: 20, class: "gn-hold" }), shape("circle", { r: 6, class: "gn-knob" }));
+      mark.append(shape("circle", { r: 14, class: "gn-hold" }), shape("circle", { r: 6, class: "gn-knob" }));
       mark.dataset.lmSuppressShortcuts = "true";
       mark.addEventListener("pointerdown", (event) => {
         const offset = handle.place(this.get()) - this.panel.valueAt(event);
@@ -303,7 +303,7 @@ export class Grip {
   takeCurve(event) {
     const { spec, field, x, middle, atFlank } = this.held(event);
     const move = atFlank
-      ? (now) => this.change(field, (spec[field] * Math.max(0, (now - middle) / (x - middle))))
+      ? (now) => this.change(field, spec[field] * Math.max(0, (now - middle) / (x - middle)))
       : (now) => this.change("mean", spec.mean + now - x);
     this.follow(this.curve, event, move);
   }
@@ -312,12 +312,13 @@ export class Grip {
     this.curve.classList.toggle("gn-at-flank", this.held(event).atFlank);
   }
 
-  /** Puts the handles on the curve, whose path is given. */
-  show(path) {
+  /** Puts the handles on the curve through the given points. Its tails are left to the page, which can be scrolled there. */
+  show(xs, ys) {
     const spec = this.get();
     if (spec.kind !== this.kind) this.build();
     const { logp } = density(spec);
-    this.curve.setAttribute("d", path);
+    const least = 0.03 * Math.max(...ys);
+    this.curve.setAttribute("d", this.panel.trace(xs, ys.map((y) => (y < least ? NaN : y))));
     for (const { handle, mark } of this.marks) {
       const [words] = FIELDS[this.kind][handle.field];
       const [low, high] = limits(handle.field, this.domain);

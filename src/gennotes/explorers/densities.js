@@ -8,7 +8,7 @@
 
 import { make, makeButton, clamp } from "./parts.js";
 import { density, compare, missing, massesOf, cumulated, logMiddle, isBars } from "./measures.js";
-import { Panel, Grip, slider, figure, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
+import { Panel, Grip, shape, slider, figure, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
 
 const SHARE_MS = 100; // at most so often does the kernel hear of a moving density
 const SPEAK_MS = 700; // after so much rest is the view's value said
@@ -26,37 +26,42 @@ const VALUES = {
 
 const PAIR = ["kl_pq", "kl_qp", "js", "w1", "h_p", "h_pq"];
 
-/** What each view shows below P and Q: its lines, its values, and the sentence with the number that it is about. */
+/** What each view shows below P and Q: its lines, its own values, and what its area (or its bars) amounts to. */
 const VIEWS = {
   kl: {
     values: PAIR,
     own: (swapped) => [swapped ? "kl_qp" : "kl_pq"],
     legend: (swapped) => [["term", swapped ? "*q* log *q*/*p*" : "*p* log *p*/*q*"]],
-    sentence: (v, swapped) => `Area above zero minus area below: ${swapped ? `KL(*Q*‖*P*) = ${figure(v.kl_qp)}` : `KL(*P*‖*Q*) = ${figure(v.kl_pq)}`}`,
+    lead: { line: "Area above zero minus area below", bars: "Bars above zero minus bars below" },
+    result: (v, swapped) => (swapped ? `KL(*Q*‖*P*) = ${figure(v.kl_qp)}` : `KL(*P*‖*Q*) = ${figure(v.kl_pq)}`),
   },
   js: {
     values: PAIR,
     own: () => ["js"],
-    legend: () => [["p", "½ *p* log *p*/*m*"], ["q", "½ *q* log *q*/*m*"], ["total", "their sum"]],
-    sentence: (v) => `Area under the sum: JS = ½ KL(*P*‖*M*) + ½ KL(*Q*‖*M*) = ${figure(v.js)}, at most log 2 = ${figure(Math.LN2)}`,
+    legend: () => [["m", "*M* = ½ (*P* + *Q*)"], ["p", "½ *p* log *p*/*m*"], ["q", "½ *q* log *q*/*m*"], ["total", "their sum"]],
+    lead: { line: "Area under the sum", bars: "Sum of the grey bars" },
+    result: (v) => `½ KL(*P*‖*M*) + ½ KL(*Q*‖*M*) = JS = ${figure(v.js)}, at most log 2 = ${figure(Math.LN2)}`,
   },
   entropy: {
     values: PAIR,
     own: () => ["h_p", "h_pq", "kl_pq"],
     legend: () => [["p", "−*p* log *p*"], ["q", "−*p* log *q*"]],
-    sentence: (v) => `Area between the lines: H(*P*,*Q*) − H(*P*) = ${figure(v.h_pq)} − ${figure(v.h_p).replace("−", "(−") + (v.h_p < 0 ? ")" : "")} = ${figure(v.kl_pq)} = KL(*P*‖*Q*)`,
+    lead: { line: "Area between the lines", bars: "Dashed bars minus solid bars" },
+    result: (v) => `H(*P*,*Q*) − H(*P*) = ${figure(v.h_pq)} − ${v.h_p < 0 ? `(${figure(v.h_p)})` : figure(v.h_p)} = ${figure(v.kl_pq)} = KL(*P*‖*Q*)`,
   },
   transport: {
     values: PAIR,
     own: () => ["w1"],
-    legend: () => [["p", "*F*_P_, mass of *P* up to *x*"], ["q", "*F*_Q_, mass of *Q* up to *x*"]],
-    sentence: (v) => `Area between the distribution functions: *W*₁ = ${figure(v.w1)}`,
+    legend: () => [["p", "mass of *P* up to *x*, *F*_P_(*x*)"], ["q", "mass of *Q* up to *x*, *F*_Q_(*x*)"]],
+    lead: { line: "Area between the distribution functions", bars: "Area between the distribution functions" },
+    result: (v) => `*W*₁ = ${figure(v.w1)}`,
   },
   information: {
     values: ["h_x", "h_y", "h_xy", "h_x_y", "h_y_x", "i_xy"],
     own: () => ["i_xy"],
-    legend: () => [],
-    sentence: (v) => `I(*X*;*Y*) = KL(*P*‖*P*_X_*P*_Y_) = H(*X*) + H(*Y*) − H(*X*,*Y*) = ${figure(v.i_xy)}`,
+    legend: () => [["p", "*P*, the table of *x*,*y*"], ["q", "*Q*, the product of its marginals"]],
+    lead: { bars: "What *X* and *Y* share" },
+    result: (v) => `I(*X*;*Y*) = KL(*P*‖*Q*) = H(*X*) + H(*Y*) − H(*X*,*Y*) = ${figure(v.i_xy)}`,
   },
 };
 
@@ -148,7 +153,6 @@ class DensitiesView {
     const reset = makeButton("Reset", () => this.set(this.begin));
     this.sentence = make("p", { class: "gn-sentence gn-number" });
     this.stage = new (isBars(this.p) ? BarStage : LineStage)(this);
-    this.reason = make("p", { class: "gn-reason", role: "status" });
     this.spoken = make("p", { class: "gn-unseen", "aria-live": "polite" });
     return make(
       "div",
@@ -156,7 +160,6 @@ class DensitiesView {
       make("div", { class: "gn-head" }, make("p", { class: "gn-title" }, title), make("div", { class: "gn-actions" }, reset)),
       make("p", { class: "gn-unseen" }, this.model.get("alt")),
       this.stage.element,
-      this.reason,
       this.buildValues(),
       this.stage.controls,
       this.spoken,
@@ -171,8 +174,9 @@ class DensitiesView {
         const term = make("div", {}, make("dt", {}, ...formula(VALUES[name])), value);
         return { name, term, value };
       });
-    const unit = this.view === "information" || this.p.shape ? "nats" : "nats; W₁ in units of x";
-    return make("div", { class: "gn-measured" }, make("dl", {}, ...this.shown.map(({ term }) => term)), make("p", {}, unit));
+    this.unit = this.p.shape ? "In nats." : "In nats; W₁ in units of x.";
+    this.note = make("p", { role: "status" }); // the units, or why a value is infinite
+    return make("div", { class: "gn-measured" }, make("dl", {}, ...this.shown.map(({ term }) => term)), this.note);
   }
 
   /** The line between the two panels: what the lower one shows, and in the view of KL which of the two integrands. */
@@ -232,15 +236,16 @@ class DensitiesView {
       value.textContent = figure(values[name]);
       term.classList.toggle("gn-own", own.includes(name));
     }
-    this.sentence.replaceChildren(...marked(this.words.sentence(values, this.swapped)));
+    const lead = this.words.lead[isBars(this.p) ? "bars" : "line"];
+    this.sentence.replaceChildren(...marked(`${lead}: ${this.words.result(values, this.swapped)}`));
     this.legend.replaceChildren(...this.words.legend(this.swapped).map(([line, words]) => swatch(line, words)));
     this.sides?.forEach((button, i) => button.setAttribute("aria-pressed", this.swapped === Boolean(i)));
     const reasons = [
       values.kl_pq === Infinity && `KL(P‖Q) = +∞: Q has no mass where P has, ${this.stage.where("p", "q")}.`,
       values.kl_qp === Infinity && `KL(Q‖P) = +∞: P has no mass where Q has, ${this.stage.where("q", "p")}.`,
     ];
-    const text = this.view === "information" ? "" : reasons.filter(Boolean).join(" ");
-    if (this.reason.textContent !== text) this.reason.textContent = text;
+    const text = reasons.filter(Boolean).join(" ") || this.unit;
+    if (this.note.textContent !== text) this.note.textContent = text;
   }
 }
 
@@ -305,8 +310,7 @@ class LineStage extends Stage {
     this.endless = lower.path(lower.areas, "gn-area gn-endless");
     this.lines = {};
     for (const name of Object.keys(terms(view.view, false, [0], [0], [[0], [0]]).lines)) {
-      const edge = name === "total" ? lower.path(lower.lines, "gn-line gn-edge") : null;
-      this.lines[name] = [lower.path(lower.lines, `gn-line gn-of-${name}${name === "q" ? " gn-dashed" : ""}`), edge];
+      this.lines[name] = lower.path(lower.lines, `gn-line gn-of-${name}${name === "q" ? " gn-dashed" : ""}`);
     }
     [this.plus, this.minus, this.infinite] = ["gn-sign", "gn-sign", "gn-sign"].map((look) => lower.word(look));
     this.grips = ["p", "q"].map((letter) => new Grip({
@@ -350,7 +354,7 @@ class LineStage extends Stage {
     const xs = upper.samples(domain, ...p.breaks, ...q.breaks);
     const [logP, logQ] = [xs.map(p.logp), xs.map(q.logp)];
     const [ps, qs] = [logP.map(Math.exp), logQ.map(Math.exp)];
-    upper.frame(domain, [0, 1.18 * Math.max(...ps, ...qs)]);
+    upper.frame(domain, [0, 1.14 * Math.max(...ps, ...qs)]);
     const paths = { p: upper.trace(xs, ps), q: upper.trace(xs, qs) };
     for (const letter of ["p", "q"]) {
       this.curves[letter].setAttribute("d", paths[letter]);
@@ -362,8 +366,8 @@ class LineStage extends Stage {
     }
     this.showNames(p, q);
     this.drawLower(xs, terms(view.view, view.swapped, logP, logQ, view.view === "transport" ? [xs.map(p.cdf), xs.map(q.cdf)] : []));
-    this.grips[0].show(paths.p);
-    this.grips[1].show(paths.q);
+    this.grips[0].show(xs, ps);
+    this.grips[1].show(xs, qs);
     for (const letter of ["p", "q"]) {
       if (this.sliders[letter]?.kind !== view[letter].kind) this.buildColumn(letter);
       for (const [field, { show }] of Object.entries(this.sliders[letter].rows)) show(view[letter][field]);
@@ -373,9 +377,7 @@ class LineStage extends Stage {
   drawLower(xs, { lines, upper, lower }) {
     const panel = this.lower;
     panel.frame(this.domain, this.range(lines));
-    for (const [name, paths] of Object.entries(this.lines)) {
-      for (const path of paths) path?.setAttribute("d", panel.trace(xs, lines[name]));
-    }
+    for (const [name, path] of Object.entries(this.lines)) path.setAttribute("d", panel.trace(xs, lines[name]));
     this.above.setAttribute("d", panel.area(xs, upper.map((value, i) => Math.max(value, lower[i])), lower));
     this.below.setAttribute("d", panel.area(xs, lower, upper.map((value, i) => Math.min(value, lower[i]))));
     this.showEndless();
@@ -440,7 +442,7 @@ class BarStage extends Stage {
     this.bars = { p: upper.path(upper.areas, "gn-bar gn-of-p"), q: upper.path(upper.areas, "gn-bar gn-of-q gn-dashed") };
     if (view.view === "js") this.middle = [upper.path(upper.lines, "gn-line gn-edge"), upper.path(upper.lines, "gn-line gn-of-m")];
     this.outcomes = view.p.masses.map((_, k) => [upper.word("gn-tick"), lower.word("gn-tick"), lower.word("gn-sign"), k]);
-    this.names = { p: upper.word("gn-name gn-of-p"), q: upper.word("gn-name gn-of-q") };
+    this.names = { p: upper.word("gn-name gn-of-p"), q: upper.word("gn-name gn-of-q"), m: upper.word("gn-name gn-of-m") };
     this.scale = 0;
     this.handles = [...this.buildHandles("p"), ...(this.fixed ? [] : this.buildHandles("q"))];
     const between = view.buildLegend();
@@ -486,8 +488,9 @@ class BarStage extends Stage {
     const { upper } = this;
     const name = letter.toUpperCase();
     return this.masses(letter).map((_, k) => {
-      const mark = upper.path(upper.handles, `gn-top gn-of-${letter}`);
-      for (const [key, value] of Object.entries({ role: "slider", tabindex: 0, "aria-label": `${name}, outcome ${this.outcome(k)}`, "aria-valuemin": 0, "aria-valuemax": 1, "aria-orientation": "vertical" })) mark.setAttribute(key, value);
+      const said = { role: "slider", tabindex: 0, "aria-label": `${name}, outcome ${this.outcome(k)}`, "aria-orientation": "vertical" };
+      const look = { class: `gn-top gn-of-${letter}`, "aria-valuemin": 0, "aria-valuemax": 1 };
+      const mark = upper.handles.appendChild(shape("g", { ...said, ...look }, shape("path", { class: "gn-hold" }), shape("path", { class: "gn-edge-of-bar" })));
       mark.addEventListener("pointerdown", (event) => {
         event.preventDefault();
         mark.focus({ preventScroll: true });
@@ -544,17 +547,18 @@ class BarStage extends Stage {
       const mass = this.masses(letter)[k];
       const [at, y] = [sides[letter][k], upper.y(mass)];
       const [a, b] = [upper.x(at - BAR_WIDTH / 2), upper.x(at + BAR_WIDTH / 2)];
-      mark.setAttribute("d", `M${a} ${y}H${b}`);
+      for (const path of mark.children) path.setAttribute("d", `M${a} ${y}H${b}`);
       mark.setAttribute("aria-valuenow", mass.toFixed(3));
       mark.setAttribute("aria-valuetext", `${mass.toFixed(3)}`);
     }
     if (this.middle) {
       const path = places.map((at, k) => `M${upper.x(at - 0.44)} ${upper.y((ps[k] + qs[k]) / 2)}H${upper.x(at + 0.44)}`).join("");
       for (const line of this.middle) line.setAttribute("d", path);
+      upper.say(this.names.m, "M", places[0] - 0.44, (ps[0] + qs[0]) / 2, { dx: -3, dy: 4, anchor: "end" });
     }
     for (const [letter, masses] of [["p", ps], ["q", qs]]) {
       const k = masses.indexOf(Math.max(...masses));
-      upper.say(this.names[letter], letter === "q" && this.fixed ? "Q = product" : letter.toUpperCase(), sides[letter][k], masses[k], { dy: -8 });
+      upper.say(this.names[letter], letter.toUpperCase(), sides[letter][k], masses[k], { dy: -8 });
     }
     for (const [word, , , k] of this.outcomes) {
       upper.say(word, this.outcome(k), places[k], 0);

@@ -9,7 +9,7 @@ import { make, makeButton } from "./parts.js";
 import { density, descend, objective, gradient } from "./measures.js";
 import { Panel, Grip, slider, figure, followWidth, limits, withField } from "./curves.js";
 
-const STEP_MS = 45; // between two steps while it plays
+const STEP_MS = 30; // between two steps while it plays
 const SHARE_MS = 100;
 const AT_REST = 2e-4; // the length of the gradient below which the descent stops
 const MOST_STEPS = 2000;
@@ -98,7 +98,7 @@ class FitView {
       { class: "gn-explorer gn-densities gn-fit", role: "group", "aria-label": title },
       make("div", { class: "gn-head" }, make("p", { class: "gn-title" }, title), make("div", { class: "gn-actions" }, this.playButton, step, restart)),
       make("p", { class: "gn-unseen" }, this.model.get("alt")),
-      make("div", { class: "gn-choice", role: "group", "aria-label": "what is minimised" }, ...this.choices.map(([, button]) => button)),
+      make("div", { class: "gn-choice", role: "group", "aria-label": "what is minimised" }, make("span", {}, "Minimise"), ...this.choices.map(([, button]) => button)),
       this.buildPanels(),
       this.buildSliders(),
     );
@@ -219,9 +219,8 @@ class FitView {
     const xs = upper.samples(domain, ...p.breaks, ...q.breaks);
     const [ps, qs, starts] = [p, q, origin].map(({ logp }) => xs.map((x) => Math.exp(logp(x))));
     upper.frame(domain, [0, 1.15 * Math.max(...ps, ...qs, 0.4)]);
-    const path = upper.trace(xs, qs);
     this.curves.p.setAttribute("d", upper.trace(xs, ps));
-    this.curves.q.setAttribute("d", path);
+    this.curves.q.setAttribute("d", upper.trace(xs, qs));
     this.fills.p.setAttribute("d", upper.area(xs, ps));
     this.fills.q.setAttribute("d", upper.area(xs, qs));
     this.ghost.setAttribute("d", this.values.length > 1 ? upper.trace(xs, starts) : "");
@@ -230,7 +229,7 @@ class FitView {
     const flank = this.q.mean + 0.62 * this.q.sd;
     upper.say(this.names.q, "q", flank, Math.exp(q.logp(flank)), { dx: 14 });
     upper.say(this.names.start, this.values.length > 1 ? "start" : "", this.origin.mean, Math.exp(origin.logp(this.origin.mean)), { dy: -6 });
-    this.grip.show(path);
+    this.grip.show(xs, qs);
   }
 
   drawCourse() {

@@ -8,7 +8,6 @@ from .densities import checked, picture
 from .host import Explorer, read
 
 OBJECTIVES = ("forward", "reverse", "js")
-MODE_SD = 0.7
 
 
 class FitExplorer(Explorer):
@@ -19,7 +18,7 @@ class FitExplorer(Explorer):
     p = traitlets.Dict(help="the density with two modes; set it and the descent starts anew").tag(sync=True)
     q = traitlets.Dict(help="the normal; it follows the descent, and set it to start from there").tag(sync=True)
     objective = traitlets.Enum(OBJECTIVES, "forward").tag(sync=True)
-    rate = traitlets.Float(0.2).tag(sync=True)  # step size in (mean, log sd); halved where the objective would rise
+    rate = traitlets.Float(0.3).tag(sync=True)  # step size in (mean, log sd); halved where the objective would rise
     domain = traitlets.List(traitlets.Float()).tag(sync=True)
 
     @traitlets.validate("p", "q")
@@ -44,16 +43,17 @@ def fit(
     title: str,
     alt: str,
     weight: float = 0.5,
+    mode_sd: float = 0.5,
     start: tuple[float, float] = (0.8, 1.0),
 ) -> FitExplorer:
     """An explorer that fits q = N(mean, sd²) to a mixture p of two normals, by gradient descent in (mean, log sd).
 
     objective: what is minimised, "forward" KL(p‖q), "reverse" KL(q‖p) or "js" JS(p, q); the reader can change it.
-    parting: the distance of the two modes, at ±parting/2, each of standard deviation 0.7; in [0, 8].
+    parting: the distance of the two modes, at ±parting/2, in [0, 8].
     title, alt: the line above the explorer; what it shows, in words, for those who do not see it.
-    weight: the mass of the left mode. start: mean and standard deviation of q before the first step.
+    weight: the mass of the left mode. mode_sd: the standard deviation of each mode. start: mean and standard deviation of q before the first step.
 
-    Objective and gradient are integrals by quadrature in the page, no samples; the step size is 0.2 and is halved where
+    Objective and gradient are integrals by quadrature in the page, no samples; the step size is 0.3 and is halved where
     the objective would rise.
     Returns an explorer whose traits p, q and objective follow the reader and can be set.
     Raises ValueError for an unknown objective, a parting outside of [0, 8], or numbers that make no density.
@@ -64,7 +64,7 @@ def fit(
         raise ValueError(f"objective is {objective!r}; give one of {', '.join(OBJECTIVES)}")
     if not 0 <= parting <= 8:
         raise ValueError(f"parting is {parting}; give a distance in [0, 8]")
-    p = checked({"kind": "mixture", "mean": 0.0, "sd": MODE_SD, "gap": parting, "weight": weight}, "p")
+    p = checked({"kind": "mixture", "mean": 0.0, "sd": mode_sd, "gap": parting, "weight": weight}, "p")
     q = checked({"kind": "normal", "mean": start[0], "sd": start[1]}, "q")
     domain = (-6.0, 6.0)
     return FitExplorer(
