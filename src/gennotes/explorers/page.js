@@ -6,7 +6,8 @@
  */
 
 /**
- * Starts an explorer inside of the element with the given id, and takes its poster away once it stands.
+ * Starts an explorer inside of the element with the given id, and hides its poster once it stands; the poster stays for
+ * the page on paper.
  * @param {Explorer} explorer
  * @param {string} id
  */
@@ -16,7 +17,7 @@ export function mount(explorer, id) {
   const el = document.createElement("div");
   host.append(el);
   explorer.render({ model: pageModel(traits), el });
-  host.querySelector(".gn-poster").remove();
+  host.querySelector(".gn-poster").style.display = "none";
 }
 
 /** The traits of a widget, with the part of anywidget's model that an explorer uses; nothing is saved anywhere. */
