@@ -12,6 +12,7 @@
 import { load } from "./onnx.js";
 import { make, makeButton, makePicture, variable, symbol, spokenName, decimal, clamp, smooth, between, normal } from "./parts.js";
 
+const IN_SIGHT = 6; // sliders that are not folded away
 const EASE_MS = 450; // from where z is to the code of a pressed picture
 const STRIDE_MS = 2400; // of a walk, from one code to the next
 const REST_MS = 800; // of a walk, at each code
@@ -172,6 +173,16 @@ export class CodeView {
       this.sliders.set(d, { input, value });
       return make("label", { class: "gn-slider" }, make("span", { "aria-hidden": "true" }, variable("z"), make("sub", {}, d + 1)), input, value);
     });
+  }
+
+  /** The sliders, the first of them in sight unless all are to be folded away. */
+  buildFoldedSliders(allFolded = false) {
+    const rows = this.buildSliders();
+    const grid = (children) => make("div", { class: "gn-sliders" }, ...children);
+    const folded = (words, children) => make("details", {}, make("summary", {}, words), grid(children));
+    if (allFolded) return [folded(`All ${rows.length} dimensions`, rows)];
+    if (rows.length <= IN_SIGHT) return [grid(rows)];
+    return [grid(rows.slice(0, IN_SIGHT)), folded(`The other ${rows.length - IN_SIGHT} dimensions`, rows.slice(IN_SIGHT))];
   }
 
   // ------------------------------------------------------------------------------------------------------- showing z

@@ -7,8 +7,6 @@
 import { CodeView, renderer } from "./code.js";
 import { make, makeButton } from "./parts.js";
 
-const IN_SIGHT = 6; // sliders that are not folded away
-
 class LatentView extends CodeView {
   constructor(model) {
     super(model);
@@ -31,7 +29,7 @@ class LatentView extends CodeView {
       [this.buildWalk(), ...(this.compact ? [] : this.buildRandomAndReset())],
       stage,
       ...this.buildAnchors(),
-      ...this.buildFoldedSliders(),
+      ...this.buildFoldedSliders(this.compact),
     );
   }
 
@@ -54,15 +52,6 @@ class LatentView extends CodeView {
     const grid = make("div", { class: "gn-anchors" }, ...this.anchorButtons);
     grid.style.setProperty("--columns", Math.ceil(this.anchors.length / rows));
     return [grid];
-  }
-
-  buildFoldedSliders() {
-    const rows = this.buildSliders();
-    const grid = (children) => make("div", { class: "gn-sliders" }, ...children);
-    const folded = (words, children) => make("details", {}, make("summary", {}, words), grid(children));
-    if (this.compact) return [folded(`All ${rows.length} dimensions`, rows)];
-    if (rows.length <= IN_SIGHT) return [grid(rows)];
-    return [grid(rows.slice(0, IN_SIGHT)), folded(`The other ${rows.length - IN_SIGHT} dimensions`, rows.slice(IN_SIGHT))];
   }
 
   draw() {

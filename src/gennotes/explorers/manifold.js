@@ -14,19 +14,24 @@ export class Manifold {
     this.canvas = make("canvas", { class: "gn-manifold", width: COUNT * width, height: COUNT * height, "aria-hidden": "true" });
     this.context = this.canvas.getContext("2d", { willReadFrequently: true });
     this.tile = this.context.createImageData(width, height);
+    this.ink = [0, 0, 0]; // of a pixel of 1; a pixel of 0 is transparent
     this.waiting = []; // cells that are not decoded yet: [column, row]
     this.slice = 0;
   }
 
   /**
-   * Decodes the grid anew, from the middle outwards; each picture replaces the one that was there.
+   * Decodes the grid, from the middle outwards; each picture replaces the one that was there. While a grid is still
+   * being decoded the next one waits, and the last one that was asked for is the one that comes.
    * @param {(right: number, above: number) => number[]} codeAt the code at a place of the plane, both in [-1, 1]
-   * @param {number[]} ink red, green and blue of a pixel of 1; a pixel of 0 is transparent
    */
-  start(codeAt, ink) {
-    this.stop();
-    this.codeAt = codeAt;
-    this.ink = ink;
+  show(codeAt) {
+    this.next = codeAt;
+    delete this.canvas.dataset.ready;
+    if (this.waiting.length === 0) this.start();
+  }
+
+  start() {
+    [this.codeAt, this.next] = [this.next, null];
     const middle = (COUNT - 1) / 2;
     const far = ([column, row]) => Math.hypot(column - middle, row - middle);
     this.waiting = Array.from({ length: COUNT * COUNT }, (_, i) => [i % COUNT, Math.floor(i / COUNT)]);
@@ -36,10 +41,9 @@ export class Manifold {
 
   stop() {
     never(this.slice);
-    this.waiting = [];
   }
 
-  /** Gives every pixel another ink. */
+  /** Gives every pixel another ink: red, green and blue, 0 to 255. */
   tint(ink) {
     this.ink = ink;
     this.context.globalCompositeOperation = "source-in"; // keeps how opaque each pixel is
@@ -52,6 +56,7 @@ export class Manifold {
     do this.drawCell(...this.waiting.pop());
     while (this.waiting.length && performance.now() < end);
     if (this.waiting.length) this.slice = later(() => this.work());
+    else if (this.next) this.start();
     else this.canvas.dataset.ready = "true";
   }
 

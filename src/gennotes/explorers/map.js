@@ -51,9 +51,9 @@ class MapView extends CodeView {
 
   build() {
     const stage = make("div", { class: "gn-map" }, this.buildMap(), this.buildAside());
-    const sliders = make("div", { class: "gn-sliders" }, ...this.buildSliders());
     this.showAxes();
-    return this.buildFrame([this.buildWalk(), ...this.buildRandomAndReset()], stage, sliders, ...this.buildDrawing());
+    const actions = [this.buildWalk(), ...this.buildRandomAndReset()];
+    return this.buildFrame(actions, stage, ...this.buildFoldedSliders(), ...this.buildDrawing());
   }
 
   buildMap() {
@@ -154,7 +154,7 @@ class MapView extends CodeView {
   draw() {
     super.draw();
     this.showNearest();
-    if (this.order.length > 2) this.showBackdrop(); // it is a slice through z
+    this.showBackdrop();
     if (this.seen && !this.walking) this.say();
     this.seen = true;
   }
@@ -207,7 +207,7 @@ class MapView extends CodeView {
     this.beyond.textContent = outside ? `${outside} of ${this.codes.length} codes lie beyond the edge.` : "";
     if (this.look) {
       this.drawGlyphs();
-      this.showBackdrop(true);
+      this.showBackdrop();
       this.showNearest();
     }
   }
@@ -233,19 +233,20 @@ class MapView extends CodeView {
   }
 
   /** Decodes the plane if the reader wants it, and it is not shown as it is now. */
-  showBackdrop(anew = false) {
+  showBackdrop() {
     const shown = this.backdrop.checked;
     this.plane.classList.toggle("gn-decoded", shown);
-    const slice = JSON.stringify([this.across, this.up, this.z.filter((_, d) => d !== this.across && d !== this.up)]);
-    if (!shown || (slice === this.slice && !anew)) return;
-    this.slice = slice;
     const rest = [...this.z];
-    const codeAt = (right, above) => {
-      rest[this.across] = right * this.spread[this.across];
-      rest[this.up] = above * this.spread[this.up];
+    rest[this.across] = rest[this.up] = 0; // the plane is a slice through z
+    const slice = JSON.stringify([this.across, this.up, rest]);
+    if (!shown || slice === this.slice) return;
+    this.slice = slice;
+    const { across, up, spread } = this;
+    this.manifold.show((right, above) => {
+      rest[across] = right * spread[across];
+      rest[up] = above * spread[up];
       return rest;
-    };
-    this.manifold.start(codeAt, channels(getComputedStyle(this.plane).color));
+    });
   }
 
   // ------------------------------------------------------------------------------------------------------- a drawing
