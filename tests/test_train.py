@@ -521,7 +521,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path, game
     assert same_live(rest, fresh)
     names = {name.split("/", 1)[1].split("/")[0] for name in rest.state if "/" in name}
     assert names == {"module", "averaged", "optimiser"}
-    assert [p.name for p in tmp_path.iterdir()] == ["step-00000017"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "step-00000017"]
     done = fit(step, players(), Points(), steps=17, seed=6, resume=tmp_path)  # nothing is left to do
     assert same_run(done, whole)
     longer = fit(adversaries if "two" in game else regress, players(), Points(), steps=20, seed=6, resume=tmp_path)
@@ -597,12 +597,111 @@ def test_a_damaged_checkpoint_is_refused_and_nothing_is_overwritten(tmp_path: Pa
     assert {p: p.read_bytes() for p in folder.iterdir()} == files
 
 
-def test_a_disk_that_fails_at_the_end_leaves_the_networks_trained(tmp_path: Path) -> None:
+def test_a_disk_that_fails_at_the_end_leaves_the_networks_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(histories, "save", full)
     players = one()
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match="file"):
-        fit(regress, players, Points(), steps=6, seed=0, folder=tmp_path / "file")
+    with pytest.raises(OSError, match="no space left"):
+        fit(regress, players, Points(), steps=6, seed=0, folder=tmp_path)
     assert same_live(fit(regress, one(), Points(), steps=6, seed=0), players)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    players = one()
+    before = copy.deepcopy(players["net"].module.state_dict())
+    with pytest.raises(CheckpointError, match=r"file cannot be written .*; give another folder"):
+        fit(regress, players, Points(), steps=6, seed=0, folder=tmp_path / "file")
+    assert all(torch.equal(before[name], tensor) for name, tensor in players["net"].module.state_dict().items())
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+# Two runs, one folder.
+
+
+def test_a_second_run_into_the_folder_is_refused_and_names_the_first(tmp_path: Path) -> None:
+    def intruding(players: Mapping[str, Player], batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        with pytest.raises(
+            CheckpointError, match=rf"another run \(process {os.getpid()} on .*, since 20.*give another"
+        ):
+            fit(regress, one(), Points(), steps=1, seed=1, folder=tmp_path)
+        refused.append(1)
+        return regress(players, batch, generator)
+
+    refused: list[int] = []
+    run = fit(intruding, one(), Points(), steps=3, seed=0, folder=tmp_path)
+    assert len(refused) == 3
+    assert same_run(run, fit(regress, one(), Points(), steps=3, seed=0))
+    assert histories.load(tmp_path)[0] == 3
+    fit(regress, one(), Points(), steps=4, seed=0, folder=tmp_path, resume=tmp_path)  # and is free again
+
+
+# Steps that do not fit into the memory.
+
+
+class Large:
+    """Batches of 64 points; the step fails as torch does where more than `fits` of them are given."""
+
+    def at(self, step: int, seed: int) -> Batch:
+        batch = Points().at(step, seed)
+        return Batch(batch.x[:1].expand(64, *batch.x.shape[1:]).contiguous(), batch.y[:1].expand(64).contiguous())
+
+
+def hungry(fits: int, error: Exception, after: int = 0) -> Callable:
+    def step(players: Mapping[str, Player], batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        calls.append(1)
+        loss = players["net"].module(batch.x).square().mean() + 0 * torch.randn((), generator=generator)
+        players["net"].minimise(loss)  # half of the step is done when the memory is full
+        if len(batch.x) > fits and len(calls) > after:
+            raise error
+        return {"loss": loss}
+
+    calls: list[int] = []
+    return step
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+@pytest.mark.parametrize(("fits", "found"), [(63, (60, 63)), (37, (35, 37)), (2, (2, 2))])
+def test_a_step_too_large_for_the_memory_names_the_largest_batch_that_fits(
+    error: Exception, fits: int, found: tuple[int, int]
+) -> None:
+    players = one()
+    before = copy.deepcopy(players["net"].module.state_dict())
+    with pytest.raises(train.TooLarge, match=r"batch of 64 .* cpu .*net [\d,]+ weights.*batches of \d+ fit") as caught:
+        fit(hungry(fits, error), players, Large(), steps=6, seed=0)
+    assert found[0] <= caught.value.largest <= found[1]
+    assert all(torch.equal(before[name], tensor) for name, tensor in players["net"].module.state_dict().items())
+
+
+def test_what_was_trained_before_the_memory_ran_out_is_kept() -> None:
+    with pytest.raises(train.TooLarge, match="after step 4") as caught:
+        fit(hungry(16, MemoryError(), after=5), one(), Large(), steps=9, seed=0, read_every=4)
+    wanted = fit(hungry(64, MemoryError()), one(), Large(), steps=9, seed=0, read_every=4)
+    resumed = fit(hungry(64, MemoryError()), one(), Large(), steps=9, seed=0, resume=caught.value.run)
+    assert same_run(resumed, wanted)
+
+
+@pytest.mark.parametrize("fits", [1, 0])  # batch norm refuses a single image
+def test_where_no_batch_fits_it_says_so(fits: int) -> None:
+    with pytest.raises(train.TooLarge, match="no smaller batch was found to fit") as caught:
+        fit(hungry(fits, MemoryError()), one(), Large(), steps=6, seed=0)
+    assert caught.value.largest is None
+
+
+def test_an_error_of_another_kind_passes_unchanged() -> None:
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        fit(hungry(1, RuntimeError("mat1 and mat2 shapes cannot be multiplied")), one(), Large(), steps=6, seed=0)
 
 
 # Numbers that are not finite.

@@ -1,5 +1,6 @@
 """What a run leaves behind: its records, its snapshots, and checkpoints that survive a power cut."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -7,8 +8,10 @@ import platform
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,36 @@ class History:
             )
         for name, values in rows.items():
             arrays[name] = np.concatenate([arrays[name], values]) if name in arrays else np.array(values)
+
+
+@contextmanager
+def writing(folder: str | Path) -> Iterator[None]:
+    """Keep `folder` for one run: while it lasts, another one that wants to write there is refused.
+
+    The lock is the system's and ends with the process, however that ends. Raises CheckpointError naming the other run,
+    or if the folder cannot be written at all.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a+")
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written ({error.strerror}); give another folder") from error
+    with lock as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise CheckpointError(
+                f"{folder} is being written by another run ({file.read().strip() or 'just begun'}); "
+                "give another folder, or wait until that run is done"
+            ) from None
+        file.truncate(0)
+        file.write(
+            f"process {os.getpid()} on {platform.node()}, since {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}"
+        )
+        file.flush()
+        yield
 
 
 def save(folder: str | Path, step: int, state: Mapping[str, Tensor], history: History) -> Path:

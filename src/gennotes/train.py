@@ -26,8 +26,9 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -178,6 +179,25 @@ class Diverged(ArithmeticError):
         )
 
 
+class TooLarge(MemoryError):
+    """A step did not fit into the memory. `largest` is the largest batch that does, None where none was found; `run` is
+    the run so far."""
+
+    def __init__(
+        self, players: Mapping[str, Player], batch: int, device: torch.device, largest: int | None, run: "Run"
+    ) -> None:
+        self.largest, self.run = largest, run
+        sizes = (f"{name} {sum(p.numel() for p in player.parameters):,} weights" for name, player in players.items())
+        advice = (
+            f"batches of {largest} fit" if largest else "no smaller batch was found to fit: make the networks smaller"
+        )
+        super().__init__(
+            f"a step on a batch of {batch} does not fit into the memory of {devices.describe(device)}"
+            f" ({', '.join(sizes)}); {advice}."
+            f" The networks are as they were after step {run.step} (see this error's .run)"
+        )
+
+
 @dataclass
 class Run:
     """What `fit` returns: the history so far, and all that it takes to go on.
@@ -224,7 +244,8 @@ def fit(
     In several processes `step` gets this process's share of the batch and draws its share of the noise, `minimise`
     averages the gradients; the first process shows progress and writes checkpoints, which any number of processes can
     take up; an interrupt ends the run at the next read.
-    Raises Diverged if a loss or gradient is not finite, CheckpointError if `resume` does not fit.
+    Raises Diverged if a loss or gradient is not finite, CheckpointError if `resume` does not fit or another run writes
+    into `folder`, TooLarge if the memory does not hold a step.
     """
     if any(not isinstance(n, int) or n < 1 for n in (steps, read_every, snapshot_every, save_every)):
         raise ValueError(f"{steps=}, {read_every=}, {snapshot_every=}, {save_every=}: give whole numbers of at least 1")
@@ -275,18 +296,27 @@ def fit(
 
     if team.first:
         _say_once(device)
-    quiet = (
-        not progress or not team.first or "GENNOTES_STATIC" in os.environ
-    )  # a bar that moved leaves nothing to read on a static page
+    # A bar that moved leaves nothing to read on a static page.
+    quiet = not progress or not team.first or "GENNOTES_STATIC" in os.environ
     bar = tqdm(total=steps * count, initial=done * count, unit=" images", unit_scale=True, disable=quiet, leave=False)
-    with _stop_on_interrupt() as stopped, bar:
+    kept = histories.writing(folder) if folder is not None and team.first else nullcontext()
+    with kept, _stop_on_interrupt() as stopped, bar:
         if not history.snapshots:
             take_snapshot()
         while done < steps and not team.any(stopped()):
             until = min(steps, *(done - done % every + every for every in (read_every, snapshot_every, save_every)))
-            start, block = current(interrupted=True), [advance()]
-            while done < until and (team.size > 1 or not stopped()):
-                block.append(advance())
+            start, block = current(interrupted=True), []
+            try:
+                while not block or (done < until and (team.size > 1 or not stopped())):
+                    block.append(advance())
+            except (MemoryError, RuntimeError) as error:
+                if not _out_of_memory(error):
+                    raise
+                go_back = partial(_restore, start.state, seats, generator)
+                go_back()
+                trial = (lambda n: step(seats, _rows(first, len(members), n), generator)) if team.size == 1 else None
+                fits = _largest(trial, count // max(1, sum(members)), go_back)
+                raise TooLarge(seats, count, device, fits, start) from error
             good, culprit, rows = guard.read(block, team)
             steps_now = np.arange(done - len(block), done) + 1
             history.append("records", {"step": steps_now[:good]} | {k: v[:good] for k, v in rows.items()})
@@ -365,6 +395,36 @@ class _Guard:
         self.good.zero_()
         table = np.array(numbers, dtype=np.float32).reshape(len(block), len(names), *self.shape)
         return int(good), int(culprit), {name: table[:, i] for i, name in enumerate(names)}
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether the device, or the host in the words of torch's allocator, had no memory left."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _largest(trial: Callable[[int], Any] | None, batch: int, restore: Callable[[], None]) -> int | None:
+    """The largest batch, below one that does not fit, of which a trial step fits; None if none does or may be tried."""
+    fits, fails = 0, batch
+    while trial is not None and fails - fits > max(1, fits // 16):
+        size = (fits + fails) // 2
+        try:
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            trial(size)
+            fits = size
+        except Exception as error:
+            if not _out_of_memory(error):
+                break  # an update for one size of batch alone, or batch norm on a single image
+            fails = size
+        finally:
+            restore()
+    return fits or None
+
+
+def _rows(batch: Any, axis: int, count: int) -> Any:
+    """The first `count` rows of every field of a batch."""
+    names = [field.name for field in dataclasses.fields(batch)]
+    return type(batch)(**{name: getattr(batch, name).narrow(axis, 0, count) for name in names})
 
 
 def _generator(seed: int | list[int], device: torch.device, team: Processes) -> draws.AnyGenerator:
