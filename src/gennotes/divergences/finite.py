@@ -192,11 +192,11 @@ def _measure(function: str, name: str, values: Tensor, at: Tensor | None, log: b
     total = mass.sum(-1, keepdim=True)
     worst = total.flatten()[(total.flatten() - 1).abs().argmax()].item()
     if not abs(worst - 1) <= TOLERANCE:
-        what, remedy = "sum", "divide it by its sum"
+        what, remedy = f"sum {worst:.6g}", "divide it by its sum"
         if at is not None:
-            what = f"integral over [{at[0]:.4g}, {at[-1]:.4g}]"
+            what = f"integral {worst:.6g} over [{at[0]:.4g}, {at[-1]:.4g}]"
             remedy = "give a normalised density, and a grid wide and fine enough to hold it"
-        raise ValueError(f"{function} got {name} with the {what} {worst:.6g}, which must be 1; {remedy}.")
+        raise ValueError(f"{function} got {name} with the {what}, which must be 1; {remedy}.")
     return _Measure(mass / total, (values if log else _log(values)) - total.log())
 
 

@@ -1,4 +1,4 @@
-"""Divergences against torch.distributions, quadrature and a linear-Gaussian model whose evidence is exact."""
+"""Closed forms of normals against torch.distributions and a linear-Gaussian model whose evidence is exact."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch.autograd import gradcheck
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 from torch.testing import assert_close
 
-from gennotes.divergences import kl_normal, kl_normal_full, log_normal
+from gennotes.divergences import entropy_normal, kl_normal, kl_normal_full, log_normal
 
 
 def real(*shape, seed=0, dtype=torch.float64):
@@ -27,6 +27,11 @@ def diagonal(mu, log_var):
 def check_log_normal(log_density):
     x, mu, log_var = real(2, 5, 3), real(5, 3, seed=1), real(3, seed=2)
     assert_close(log_density(x, mu, log_var), diagonal(mu, log_var.expand(5, 3)).log_prob(x))
+
+
+def check_entropy_normal(entropy):
+    log_var = real(5, 3, seed=1)
+    assert_close(entropy(log_var), diagonal(real(5, 3), log_var).entropy())
 
 
 def check_kl_normal(kl):
@@ -60,6 +65,26 @@ def test_log_normal():
 def test_log_normal_rejects(wrong):
     with pytest.raises(AssertionError):
         check_log_normal(wrong)
+
+
+def test_entropy_normal():
+    check_entropy_normal(entropy_normal)
+    assert entropy_normal(torch.tensor([-4.0])) < 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda log_var: entropy_normal(log_var) / 3, id="mean instead of sum"),
+        pytest.param(lambda log_var: -entropy_normal(log_var), id="sign"),
+        pytest.param(lambda log_var: entropy_normal(0.5 * log_var), id="log of the standard deviation"),
+        pytest.param(lambda log_var: entropy_normal(log_var) - 1.5, id="no 1"),
+        pytest.param(lambda log_var: entropy_normal(log_var) / math.log(2), id="bits"),
+    ],
+)
+def test_entropy_normal_rejects(wrong):
+    with pytest.raises(AssertionError):
+        check_entropy_normal(wrong)
 
 
 def test_kl_normal():
@@ -149,6 +174,7 @@ def test_gradients():
         return kl_normal_full(mu_p, cov_p, mu_q, cov_q)
 
     assert gradcheck(log_normal, vectors[:3])
+    assert gradcheck(entropy_normal, vectors[0])
     assert gradcheck(kl_normal, vectors)
     assert gradcheck(kl_normal, vectors[:2])
     assert gradcheck(full, (vectors[0], roots[0], vectors[1], roots[1]))
