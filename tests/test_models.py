@@ -1,21 +1,16 @@
 """The VAE's networks: shapes, weights from a seed, and samples that gradients pass through."""
 
+import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from gennotes.models import VAE, reparameterise
+from gennotes.models import VAE, evaluating, reparameterise
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def weights(vae: VAE) -> Tensor:
@@ -156,3 +151,15 @@ def test_the_noise_comes_from_the_generator() -> None:
     assert not torch.equal(draws[0], draws[2])
     assert draws[0].shape == mu.shape
     assert draws[0].dtype == torch.float64
+
+
+@pytest.mark.parametrize("error", [None, KeyError])
+def test_evaluating_gives_each_part_its_own_mode_back(error: type[Exception] | None) -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Dropout()))
+    network[1][0].eval()  # frozen, as for fine-tuning
+    before = [part.training for part in network.modules()]
+    with contextlib.suppress(KeyError), evaluating(network, lambda x: x):
+        assert not any(part.training for part in network.modules())
+        if error is not None:
+            raise error
+    assert [part.training for part in network.modules()] == before == [True, True, True, False, True]

@@ -25,13 +25,7 @@ from gennotes.history import CheckpointError
 from gennotes.models import VAE, reparameterise
 from gennotes.train import Diverged, Player, Run, fit
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,12 @@
 """How good a model is: its log-likelihood by importance sampling, and the latent units that it uses."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from gennotes.models import evaluating
 
 Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 Decoder = Callable[[Tensor], Tensor]
@@ -65,7 +66,7 @@ def importance_bounds(
     if not ((x == 0) | (x == 1)).all():
         low, high = x.min().item(), x.max().item()
         raise ValueError(f"x has values in [{low:.4g}, {high:.4g}] other than 0 and 1; binarise the images first.")
-    with _evaluation(encoder, decoder):
+    with evaluating(encoder, decoder):
         images = max(1, chunk // draws)
         blocks = [_bounds(encoder, decoder, part, samples, draws, generator, chunk) for part in x.split(images)]
     return torch.cat(blocks, 1)
@@ -142,17 +143,3 @@ def _log_sigmoid_sum(signed: Tensor) -> Tensor:
     below = signed.clamp(max=0).sum(-1)
     factors = signed.abs_().sigmoid_().split(112, -1)
     return below + sum(part.prod(-1).log_() for part in factors)
-
-
-@contextmanager
-def _evaluation(*networks: Callable) -> Iterator[None]:
-    """Sets every module among networks to evaluation mode and restores each submodule's own mode at the end."""
-    modules = [module for network in networks if isinstance(network, nn.Module) for module in network.modules()]
-    modes = [module.training for module in modules]
-    try:
-        for module in modules:
-            module.training = False
-        yield
-    finally:
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode

@@ -42,6 +42,7 @@ from gennotes import draws
 from gennotes import history as histories
 from gennotes import processes as processing
 from gennotes.history import CheckpointError, History
+from gennotes.models import evaluating
 from gennotes.processes import Processes
 
 
@@ -273,7 +274,7 @@ def fit(
     def take_snapshot() -> None:
         if snapshot is None or (history.snapshots and history.snapshots["step"][-1] == done):
             return
-        with torch.no_grad(), _evaluating(seats.values()):
+        with torch.no_grad(), evaluating(*(player.module for player in seats.values())):
             taken = snapshot(_generator(seed, device, Processes()))
         rows = {"step": np.array([done])} | {k: v.detach().cpu().numpy()[None] for k, v in taken.items()}
         history.append("snapshots", rows)
@@ -497,18 +498,6 @@ def _restore(state: Mapping[str, Tensor], seats: Mapping[str, Player], generator
 
 def _form(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
-
-
-@contextmanager
-def _evaluating(players: Any) -> Iterator[None]:
-    players = list(players)
-    for player in players:
-        player.module.eval()
-    try:
-        yield
-    finally:
-        for player in players:
-            player.module.train()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Networks: `torch.nn` only. They know no loss and no training loop."""
 
+from gennotes.models.evaluation import evaluating
 from gennotes.models.mlp import MLP
 from gennotes.models.vae import VAE, GaussianHead, reparameterise
 
-__all__ = ["MLP", "VAE", "GaussianHead", "reparameterise"]
+__all__ = ["MLP", "VAE", "GaussianHead", "evaluating", "reparameterise"]
