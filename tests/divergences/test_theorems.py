@@ -113,7 +113,7 @@ def js_bounds(js):
         assert -ROUNDING <= js(p, q) <= LOG_2 + ROUNDING
         exact(js(p, q), js(q, p))
         exact(js(torch.cat([p, 0 * q]), torch.cat([0 * p, q])), LOG_2)  # no outcome shared
-        assert js(p, q) <= LOG_2 * 0.5 * (p - q).abs().sum() + ROUNDING  # Lin 1991, theorem 3
+        assert js(p, q) <= LOG_2 * 0.5 * (p - q).abs().sum() + ROUNDING  # Lin 1991
 
 
 def root_of_js_is_a_metric(js):

@@ -48,11 +48,14 @@ def kl(p: Tensor, q: Tensor, at: Tensor | None = None, *, log: bool = False) -> 
     and inequalities hold to rounding on any grid.
     log: True if p and q are given as logarithms, −inf for 0. Without it a normal density is 0 beyond 38 standard
     deviations, where float64 ends: give logarithms where such tails matter.
+
     Computed in float64 on the arguments' device; differentiable, with the gradient of 0 log 0 taken as 0 and no useful
     gradient where the result is +inf.
+
     Accuracy on a grid: with the step h the error falls faster than any power of h for smooth densities that vanish at
     both ends (h ≤ ½ of the smallest standard deviation leaves rounding and the tails cut off), as h² at a kink, as h
     at a jump, unless two grid points enclose the jump closely.
+
     Returns nats, (...), float64: at least 0 up to rounding, 0 if and only if p = q; +inf where q is 0 and p is not.
     Raises ValueError, naming the argument, if it is empty, has the wrong shape, a negative, infinite or NaN value or
     another sum than one, or if the grid does not increase.
@@ -76,7 +79,7 @@ def js(p: Tensor, q: Tensor, at: Tensor | None = None, *, log: bool = False) -> 
 
 
 def total_variation(p: Tensor, q: Tensor, at: Tensor | None = None, *, log: bool = False) -> Tensor:
-    """TV(p, q) = ½ Σ_k abs(p_k − q_k), or ½ ∫ abs(p(x) − q(x)) dx: their largest difference on an event.
+    """TV(p, q) = ½ Σ_k |p_k − q_k|, or ½ ∫ |p(x) − q(x)| dx: their largest difference on an event.
 
     Arguments and errors as for `kl`.
     Returns a number in [0, 1], (...), float64. TV² ≤ KL/2 (Pinsker's inequality).
@@ -89,10 +92,10 @@ def total_variation(p: Tensor, q: Tensor, at: Tensor | None = None, *, log: bool
 def wasserstein(
     p: Tensor, q: Tensor, at: Tensor | None = None, *, positions: Tensor | None = None, log: bool = False
 ) -> Tensor:
-    """Wasserstein-1 distance on the line, W₁(p, q) = ∫ abs(F_p(x) − F_q(x)) dx with the distribution functions F.
+    """Wasserstein-1 distance on the line, W₁(p, q) = ∫ |F_p(x) − F_q(x)| dx with the distribution functions F.
 
-    p, q, at, log and errors as for `kl`. positions: where outcomes with probabilities p and q lie, (K,), increasing;
-    0, 1, 2, … if left out. Exact for probabilities; on a grid the error falls as the step squared.
+    p, q, at, log and errors as for `kl`. positions: where outcomes with probabilities p and q lie, (K,), increasing; if
+    left out 0, 1, 2 and so on. Exact for probabilities; on a grid the error falls as the step squared.
     Returns a distance in the units of at or positions, (...), float64: at least 0, at most the length of the grid.
     Raises ValueError also if both at and positions are given.
     Source: Villani 2009, definition 6.1 and remark 6.5 (by duality); Vallender 1974 (by distribution functions).

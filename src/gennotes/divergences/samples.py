@@ -54,10 +54,10 @@ def js_samples(log_p_x: Tensor, log_q_x: Tensor, log_p_y: Tensor, log_q_y: Tenso
 
 
 def wasserstein_samples(x: Tensor, y: Tensor) -> Tensor:
-    """Wasserstein-1 distance of two samples on the line, W₁ = ∫ abs(F_x(t) − F_y(t)) dt with their step functions F.
+    """Wasserstein-1 distance of two samples on the line, W₁ = ∫ |F_x(t) − F_y(t)| dt with their step functions F.
 
     x: (..., N), y: (..., M), with the same leading dimensions, N and M at least 1. For N = M it is the mean of
-    abs(x_(i) − y_(i)) over the sorted values. Exact, and differentiable where no two values coincide.
+    |x_(i) − y_(i)| over the sorted values. Exact, and differentiable where no two values coincide.
     Returns a distance in the units of x, (...). As an estimate of the distance of the distributions that the samples
     come from it is too large in the mean: two samples of one distribution do not coincide.
     Raises ValueError if a sample is empty or holds NaN or infinite values, or the leading dimensions differ.
