@@ -91,6 +91,21 @@ def _parting(digits: np.ndarray) -> style.Figure:
     return figures.minima_by_parting({"KL(p‖q)": near, "KL(q‖p)": near + far, "JS": near + far, "W₁": near})
 
 
+def _plane_codes() -> tuple[np.ndarray, np.ndarray]:
+    return np.random.default_rng(0).normal(0, 1.3, (100, 2)), np.arange(100) % 10
+
+
+def _holes(digits: np.ndarray) -> style.Figure:
+    codes, _ = _plane_codes()
+    thin = np.arange(50) % 7 == 0
+    return figures.holes({"one": (codes, codes[:50] * 1.2, thin), "two": (codes, codes[50:], ~thin)}, "Holes")
+
+
+def _norms(digits: np.ndarray) -> style.Figure:
+    x = np.random.default_rng(0).normal(1, 0.1, 300)
+    return figures.norms({"L = 2": {"draw": x, "half-way": 0.7 * x}, "L = 20": {"draw": x, "half-way": x}}, "Norms")
+
+
 FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
     "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
@@ -118,6 +133,15 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "kl_panels": _kl_panels,
     "js_panels": _js_panels,
     "cross_entropies": lambda x: figures.cross_entropies(["Q = P", "uniform Q", "Q in reverse"], 1.21, [0, 0.17, 0.52]),
+    "prior_grid": lambda x: figures.prior_grid(),
+    "code_maps": lambda x: figures.code_maps({"one": _plane_codes(), "two": _plane_codes()}, "Two maps"),
+    "decoded_plane": lambda x: figures.decoded_plane(x[:64].reshape(8, 8, 28, 28), np.linspace(-2, 2, 8), "A plane"),
+    "traversal": lambda x: figures.traversal(*_plane_codes(), np.linspace([-2, -1], [2, 1], 8), x[:8], "A path"),
+    "shares_by_class": lambda x: figures.shares_by_class(
+        np.random.default_rng(0).random((5, 10)), list("0123456789"), 0.5, "share in the centre", "Shares"
+    ),
+    "holes": _holes,
+    "norms": _norms,
 }
 
 

@@ -9,6 +9,15 @@ from gennotes.figures.gradients import estimator_spread
 from gennotes.figures.images import image_grid, image_rows, reconstructions
 from gennotes.figures.information import information_bars
 from gennotes.figures.latent import kl_by_unit, posteriors
+from gennotes.figures.latent_space import (
+    code_maps,
+    decoded_plane,
+    holes,
+    norms,
+    prior_grid,
+    shares_by_class,
+    traversal,
+)
 from gennotes.figures.lines import curves
 from gennotes.figures.style import use
 from gennotes.figures.taxonomy import model_taxonomy
@@ -18,13 +27,16 @@ __all__ = [
     "Node",
     "autoencoder_diagram",
     "bound_by_samples",
+    "code_maps",
     "cross_entropies",
     "curves",
+    "decoded_plane",
     "decomposition",
     "density_curves",
     "diagram",
     "estimator_spread",
     "fitted_normals",
+    "holes",
     "image_grid",
     "image_rows",
     "information_bars",
@@ -33,9 +45,13 @@ __all__ = [
     "kl_panels",
     "minima_by_parting",
     "model_taxonomy",
+    "norms",
     "posteriors",
+    "prior_grid",
     "rate_distortion",
     "reconstructions",
+    "shares_by_class",
+    "traversal",
     "use",
     "vae_diagram",
 ]
