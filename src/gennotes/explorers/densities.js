@@ -129,7 +129,7 @@ class DensitiesView {
       if (this.sharing) return; // what is heard is what was just said
       this.p = this.model.get("p");
       this.q = this.model.get("q");
-      this.show();
+      this.redraw();
     };
     for (const name of ["change:p", "change:q"]) this.model.on(name, follow);
     this.draw();
@@ -203,9 +203,14 @@ class DensitiesView {
     this.show();
   }
 
-  /** Draws before the next frame, and tells the kernel. */
-  show() {
+  /** Draws before the next frame. */
+  redraw() {
     if (!this.drawing) this.drawing = requestAnimationFrame(() => this.draw());
+  }
+
+  /** Draws, and tells the kernel. */
+  show() {
+    this.redraw();
     if (!this.sharingLater) this.sharingLater = setTimeout(() => this.share(), SHARE_MS);
     clearTimeout(this.speakingLater);
     this.speakingLater = setTimeout(() => (this.spoken.textContent = this.sentence.textContent), SPEAK_MS);

@@ -53,7 +53,7 @@ class FitView {
       if (this.sharing) return; // what is heard is what was just said
       for (const name of ["p", "q", "objective"]) this[name] = this.model.get(name);
       this.begin();
-      this.show();
+      this.redraw();
     };
     const events = ["change:p", "change:q", "change:objective"];
     for (const event of events) this.model.on(event, follow);
@@ -186,8 +186,14 @@ class FitView {
 
   // ---------------------------------------------------------------------------------------------------------- showing
 
-  show() {
+  /** Draws before the next frame. */
+  redraw() {
     if (!this.drawing) this.drawing = requestAnimationFrame(() => this.draw());
+  }
+
+  /** Draws, and tells the kernel. */
+  show() {
+    this.redraw();
     if (!this.sharingLater) this.sharingLater = setTimeout(() => this.share(), SHARE_MS);
   }
 

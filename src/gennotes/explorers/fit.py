@@ -51,7 +51,8 @@ def fit(
     objective: what is minimised, "forward" KL(p‖q), "reverse" KL(q‖p) or "js" JS(p, q); the reader can change it.
     parting: the distance of the two modes, at ±parting/2, in [0, 8].
     title, alt: the line above the explorer; what it shows, in words, for those who do not see it.
-    weight: the mass of the left mode. mode_sd: the standard deviation of each mode. start: mean and standard deviation of q before the first step.
+    weight: the mass of the left mode. mode_sd: the standard deviation of each mode.
+    start: mean and standard deviation of q before the first step.
 
     Objective and gradient are integrals by quadrature in the page, no samples; the step size is 0.3 and is halved where
     the objective would rise.

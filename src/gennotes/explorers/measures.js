@@ -131,7 +131,7 @@ function piece(f, a, b, tolerance, halvings) {
     kronrod += KRONROD[i] * pair;
     if (i % 2 === 0) gauss += GAUSS[i / 2] * pair;
   }
-  if (half * Math.abs(kronrod - gauss) <= tolerance || halvings === 0) return half * kronrod;
+  if (!(half * Math.abs(kronrod - gauss) > tolerance) || halvings === 0) return half * kronrod;
   return piece(f, a, middle, tolerance, halvings - 1) + piece(f, middle, b, tolerance, halvings - 1);
 }
 
