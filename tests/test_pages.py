@@ -6,26 +6,20 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
-import torch
-import yaml
-from playwright.sync_api import Browser, Page
+from built import CHAPTERS, PAGES, START, WITH_EXPLORER, visit
+from playwright.sync_api import Browser, Locator, Page
 
-from gennotes import models, studies
-
-ROOT = Path(__file__).resolve().parent.parent
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
-CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
-WITH_EXPLORER = [TOC["root"], *CHAPTERS]
 MB = 1_000_000
 
 # ------------------------------------------------------------------------------------------------ pages as files
@@ -135,47 +129,6 @@ def base(request: pytest.FixtureRequest, html: Path) -> Iterator[str]:
         server.shutdown()
 
 
-class Visit:
-    """A page that is open, and what went wrong while it was."""
-
-    def __init__(self, page: Page, base: str) -> None:
-        self.page = page
-        self.requests: list[str] = []
-        self.trouble: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("requestfailed", lambda request: self.trouble.append(f"failed: {request.url}"))
-        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
-        page.on("console", self._hear)
-        page.on("response", lambda answer: answer.status < 400 or self.trouble.append(f"{answer.status}: {answer.url}"))
-        self.base = base
-
-    def _hear(self, message) -> None:
-        if message.type in ("error", "warning"):
-            self.trouble.append(f"{message.type}: {message.text}")
-
-    def external(self) -> list[str]:
-        """Requests to anywhere but the book."""
-        return [url for url in self.requests if not url.startswith((self.base, "data:", "blob:"))]
-
-    def settle(self) -> None:
-        """Wait until everything is loaded and the mathematics set."""
-        self.page.wait_for_load_state("load")
-        self.page.evaluate("() => window.MathJax?.startup?.promise")
-
-
-@contextmanager
-def visit(browser: Browser, base: str, path: str, width: int = 1280, scheme: str = "light") -> Iterator[Visit]:
-    """Open a page as a new reader would, with an empty cache."""
-    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    try:
-        opened = Visit(context.new_page(), base)
-        opened.page.goto(f"{base}/{path}")
-        opened.settle()
-        yield opened
-    finally:
-        context.close()
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_stands_alone(browser: Browser, base: str, page: str) -> None:
     """No request elsewhere, none that fails, nothing on the console, and all mathematics typeset."""
@@ -196,7 +149,7 @@ def test_a_page_stands_alone(browser: Browser, base: str, page: str) -> None:
 
 
 def test_mathematics_is_there(browser: Browser, base: str) -> None:
-    with visit(browser, base, f"{TOC['root']}.html") as opened:
+    with visit(browser, base, f"{START}.html") as opened:
         assert opened.page.locator("mjx-container").count() > 20
 
 
@@ -227,7 +180,7 @@ def test_search_finds_the_chapter(browser: Browser, base: str) -> None:
 
 
 def test_search_by_keyboard(browser: Browser, base: str) -> None:
-    with visit(browser, base, f"{TOC['root']}.html") as opened:
+    with visit(browser, base, f"{START}.html") as opened:
         opened.page.keyboard.press("Control+k")
         opened.page.keyboard.type("posterior")
         opened.page.keyboard.press("Enter")
@@ -301,79 +254,162 @@ def test_weight_of_a_first_visit(browser: Browser, html: Path, page: str) -> Non
 
 # -------------------------------------------------------------------------------------------- the reader's finger
 
-PICTURE = "canvas => canvas.toDataURL()"
+LOOK = """explorer => JSON.stringify([
+  explorer.innerText,
+  [...explorer.querySelectorAll('canvas')].map(canvas => canvas.toDataURL()),
+  [...explorer.querySelectorAll('svg')].map(svg => svg.innerHTML),
+])"""  # what a reader sees of an explorer, besides where its controls stand
+GREYS = """canvas => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]
+  .filter((value, i) => i % 4 === 0)"""
+
+
+def frames(page: Page) -> None:
+    """Wait until what was just done is drawn."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
+
+def drag(surface: Locator) -> None:
+    box = surface.bounding_box()
+    mouse = surface.page.mouse
+    mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.25, steps=5)
+    mouse.up()
 
 
 @pytest.mark.parametrize("page", WITH_EXPLORER)
-def test_the_decoder_answers(browser: Browser, base: str, page: str) -> None:
-    """A key on a slider and a drag on the plane each change the picture, without a kernel or a network."""
-    with visit(browser, base, f"{page}.html") as opened:
-        explorer = opened.page.locator(".gn-explorer").first
-        explorer.scroll_into_view_if_needed()
-        explorer.locator(".gn-plane").click(position={"x": 60, "y": 60})  # ends a walk
-        opened.page.wait_for_timeout(200)
-        # JupyterLab takes no key from an element that carries this mark.
-        assert explorer.locator("input:not([data-lm-suppress-shortcuts])").count() == 0
-        canvas = explorer.locator("canvas").first
-        before = canvas.evaluate(PICTURE)
-        slider = explorer.locator("input[type=range]").first
-        if slider.is_visible():
-            slider.focus()
-        else:
-            explorer.locator(".gn-plane").focus()
-        for _ in range(8):
-            opened.page.keyboard.press("ArrowRight")
-        opened.page.wait_for_timeout(200)
-        by_key = canvas.evaluate(PICTURE)
-        box = explorer.locator(".gn-plane").bounding_box()
-        opened.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
-        opened.page.mouse.down()
-        opened.page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.25, steps=5)
-        opened.page.mouse.up()
-        opened.page.wait_for_timeout(200)
-        by_pointer = canvas.evaluate(PICTURE)
-        assert before != by_key != by_pointer
+def test_explorers_answer(browser: Browser, base: str, page: str) -> None:
+    """Keys on a slider and a drag on the plane each change what is seen, without a kernel or a network."""
+    with visit(browser, base, f"{page}.html", reduced_motion="reduce") as opened:
+        explorers = opened.page.locator(".gn-explorer")
+        assert explorers.count() >= 1
+        for explorer in explorers.all():
+            explorer.scroll_into_view_if_needed()
+            # JupyterLab takes no key from an element that carries this mark.
+            assert explorer.locator("input:not([data-lm-suppress-shortcuts])").count() == 0
+            keyed = explorer.locator("input[type=range]:visible, [role=application]:visible").first
+            seen = [explorer.evaluate(LOOK)]
+            keyed.focus()
+            for _ in range(8):
+                opened.page.keyboard.press("ArrowRight")
+            frames(opened.page)
+            seen.append(explorer.evaluate(LOOK))
+            if (plane := explorer.locator(".gn-plane:visible")).count():
+                drag(plane.first)
+                frames(opened.page)
+                seen.append(explorer.evaluate(LOOK))
+            assert len(set(seen)) == len(seen) >= 2
         assert opened.external() == opened.trouble == []
 
 
-def decoder_in(page: Path) -> torch.nn.Module:
-    """The network that a page carries, as torch's own: the chapter's decoder with the weights found in the page."""
-    data = re.search(r'<script type="application/json">(.*?)</script>', page.read_text(), re.DOTALL)
-    network = json.loads(data.group(1))["network"]
-    flat = np.frombuffer(base64.b64decode(network["weights"]), "<f2").astype(np.float32)
-    settings = studies.vae.Settings()
-    vae = models.VAE(settings.latent, settings.width, settings.architecture)
-    decoder = torch.nn.Sequential(vae.decoder, torch.nn.Sigmoid())
-    weights = {}
-    for name, tensor in decoder.state_dict().items():
-        found = network["constants"][name]
-        values = found.get("values", flat[found.get("start", 0) :][: tensor.numel()])
-        weights[name] = torch.tensor(np.array(values, np.float32)).view(found["shape"])
-    decoder.load_state_dict(weights)  # refuses a weight that is missing or of another shape
-    return decoder
+# --------------------------------------------------------------------------------------------- networks in the pages
+
+
+def values_in(page: Path) -> list[dict[str, Any]]:
+    """What each explorer of a page was given, in the order of the page."""
+    found = re.findall(r'<script type="application/json">(.*?)</script>', page.read_text(), re.DOTALL)
+    return [json.loads(text) for text in found]
+
+
+def decoder_in(values: dict[str, Any]) -> dict[str, Any] | None:
+    """The packed network that turns z into pixels, if the explorer shows one."""
+    networks = [value for value in values.values() if isinstance(value, dict) and {"nodes", "weights"} <= set(value)]
+    return next((n for n in networks if "z" in values and n["inputs"][0]["shape"] == [1, len(values["z"])]), None)
+
+
+def session(network: dict[str, Any]) -> onnxruntime.InferenceSession:
+    """A packed network under onnxruntime: the graph and the weights that stand in the page, run by other hands."""
+    flat = np.frombuffer(base64.b64decode(network["weights"]), f"<f{2 if network['precision'] == 'float16' else 4}")
+    kinds = {"float": np.float32, "int": np.int64, "bool": bool}
+    tensors = []
+    for name, entry in network["constants"].items():
+        count = int(np.prod(entry["shape"]))
+        values = entry["values"] if "values" in entry else flat[entry["start"] :][:count]
+        tensors.append(
+            onnx.numpy_helper.from_array(np.array(values, kinds[entry["kind"]]).reshape(entry["shape"]), name)
+        )
+    nodes = [
+        onnx.helper.make_node(node["op"], node["inputs"], node["outputs"], **node["attributes"])
+        for node in network["nodes"]
+    ]
+    ends = [
+        [onnx.helper.make_tensor_value_info(port["name"], onnx.TensorProto.FLOAT, port["shape"]) for port in ports]
+        for ports in (network["inputs"], network["outputs"])
+    ]
+    graph = onnx.helper.make_graph(nodes, "page", *ends, tensors)
+    opset = [onnx.helper.make_opsetid("", 20)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=10)
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def decode(network: dict[str, Any], z: list[float]) -> np.ndarray:
+    """Grey values, 0 to 255, flat."""
+    (pixels,) = session(network).run(None, {network["inputs"][0]["name"]: np.array([z], np.float32)})
+    return 255 * pixels.ravel()
+
+
+def shown(explorer: Locator) -> tuple[list[float], np.ndarray]:
+    """The z that an explorer names, and the grey values of its picture."""
+    frames(explorer.page)
+    return json.loads(explorer.get_attribute("data-z")), np.array(explorer.locator("canvas.gn-picture").evaluate(GREYS))
 
 
 @pytest.mark.parametrize("page", WITH_EXPLORER)
-def test_the_page_decodes_as_torch_does(browser: Browser, html: Path, page: str) -> None:
-    """After every move, the pixels on the page are those that torch decodes from the z that is shown."""
-    decoder = decoder_in(html / f"{page}.html")
-    with visit(browser, html.as_uri(), f"{page}.html") as opened:
-        explorer = opened.page.locator(".gn-explorer").first
-        explorer.scroll_into_view_if_needed()
-        plane = explorer.locator(".gn-plane")
-        seen = []
-        for x, y in ((60, 60), (100, 40), (30, 110)):
-            plane.click(position={"x": x, "y": y})  # ends a walk
-            opened.page.keyboard.press("ArrowUp")
-            opened.page.wait_for_timeout(200)
-            z = torch.tensor([json.loads(f"[{explorer.get_attribute('data-z').strip('[]')}]")])
-            shown = explorer.locator("canvas").first.evaluate(
-                """canvas => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]
-                     .filter((value, i) => i % 4 === 0)"""
-            )
-            with torch.no_grad():
-                wanted = 255 * decoder(z).flatten()
-            assert wanted.max() > 100  # a picture, and no black square
-            assert (torch.tensor(shown) - wanted).abs().max() <= 2
-            seen.append(shown)
-        assert seen[0] != seen[1] != seen[2]
+def test_the_page_decodes_what_its_network_says(browser: Browser, html: Path, page: str) -> None:
+    """After every move, the pixels are those that onnxruntime decodes from the z that is shown."""
+    networks = [decoder_in(values) for values in values_in(html / f"{page}.html")]
+    with visit(browser, html.as_uri(), f"{page}.html", reduced_motion="reduce") as opened:
+        explorers = opened.page.locator(".gn-explorer").all()
+        assert len(explorers) == len(networks)
+        for explorer, network in zip(explorers, networks, strict=True):
+            if network is None:  # an explorer of formulas: nothing to decode
+                continue
+            explorer.scroll_into_view_if_needed()
+            plane = explorer.locator(".gn-plane")
+            seen = []
+            for x, y in ((60, 60), (100, 40), (30, 110)):
+                plane.click(position={"x": x, "y": y})
+                opened.page.keyboard.press("ArrowUp")
+                z, greys = shown(explorer)
+                wanted = decode(network, z)
+                assert wanted.max() > 100  # a picture, and no black square
+                assert np.abs(greys - wanted).max() <= 2
+                seen.append(greys.tolist())
+            assert seen[0] != seen[1] != seen[2]
+
+
+def other_weights(network: dict[str, Any]) -> dict[str, Any]:
+    """The same network with its weights in reverse order: none of them where it was."""
+    kind = "<f2" if network["precision"] == "float16" else "<f4"
+    weights = np.frombuffer(base64.b64decode(network["weights"]), kind)[::-1]
+    return {**network, "weights": base64.b64encode(weights.tobytes()).decode()}
+
+
+def test_other_weights_other_pixels(browser: Browser, html: Path, tmp_path: Path) -> None:
+    """An explorer shows the network that the page carries, and no other: weights exchanged in the file are seen."""
+    source = html / f"{START}.html"
+    text = source.read_text()
+    given = re.search(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
+    values = json.loads(given[1])
+    decoder = decoder_in(values)
+    name = next(name for name, value in values.items() if value == decoder)
+    other = other_weights(decoder)
+    exchanged = json.dumps({**values, name: other}).replace("<", "\\u003c")
+    host = re.search(r'<div id="gn-[^>]*class="gn-explorer-host">.*?</script>\s*</div>', text, re.DOTALL)[0]
+    pixels = {}
+    for file, piece in (("own", host), ("other", host.replace(given[1], exchanged))):
+        (tmp_path / f"{file}.html").write_text(f"<!doctype html><meta charset=utf-8>{piece}")
+        with visit(browser, tmp_path.as_uri(), f"{file}.html", reduced_motion="reduce") as opened:
+            z, pixels[file] = shown(opened.page.locator(".gn-explorer"))
+            assert z == values["z"]
+    assert np.abs(pixels["own"] - decode(decoder, values["z"])).max() <= 2
+    assert np.abs(pixels["other"] - decode(other, values["z"])).max() <= 2
+    assert np.abs(pixels["own"] - pixels["other"]).max() > 50
+
+
+def test_the_cover_shows_the_network_of_a_chapter(html: Path) -> None:
+    """It was trained in this very build: a chapter's page carries the same weights."""
+    (cover,) = (decoder_in(values) for values in values_in(html / f"{START}.html"))
+    chapters = [decoder_in(values) for page in CHAPTERS for values in values_in(html / f"{page}.html")]
+    assert cover is not None
+    assert cover in chapters

@@ -60,6 +60,23 @@ def without_icon_script(app: Sphinx, pagename: str, templatename: str, context: 
     context["without_icon_script"] = lambda html: script.sub("", html)
 
 
+def mended_body(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Put right what the writer of HTML gets wrong for readers with a screen reader, and for the eye.
+
+    An entry of the bibliography has a role that no list may hold; an empty cell is no header; a line breaks between a
+    formula and the comma behind it.
+    """
+    if "body" not in context:
+        return
+    math = r'<span class="math notranslate nohighlight">[^<]*</span>'
+    for pattern, replacement in (
+        (r'role="doc-biblioentry"', 'role="listitem"'),
+        (r'<th class="head[^"]*">(<p></p>)?</th>', "<td></td>"),
+        (rf"([(\u201c\u2018]*{math}[,.;:?)\u201d\u2019]+)", r'<span class="nobreak">\1</span>'),
+    ):
+        context["body"] = re.sub(pattern, replacement, context["body"])
+
+
 def plain_docstring(app: Sphinx, what: str, name: str, obj, options, lines: list[str]) -> None:
     """Turn a docstring in plain text into reStructuredText.
 
@@ -74,7 +91,7 @@ def plain_docstring(app: Sphinx, what: str, name: str, obj, options, lines: list
         indent = len(line) - len(line.lstrip())
         if not text:
             kind = "empty" if before != "block" else "block"
-        elif indent >= 4:
+        elif indent >= 4 and before in ("empty", "block"):
             kind = "block"
         elif re.match(r"(-|\d+\.) ", text):
             kind = "item"
@@ -144,7 +161,9 @@ def setup(app: Sphinx) -> dict:
     app.config.templates_path.append(str(Path(__file__).parent / "templates"))
     app.connect("config-inited", prepare_execution)
     app.connect("env-get-updated", pages_with_numbers_of_others)
+    app.add_js_file("book.js", loading_method="defer")
     app.connect("html-page-context", without_icon_script)
+    app.connect("html-page-context", mended_body)
     app.connect("autodoc-process-docstring", plain_docstring)
     app.connect("missing-reference", type_in_a_signature)
     app.connect("build-finished", copy_mathjax)
