@@ -1,5 +1,6 @@
 """The interpreter in a browser, and one explorer of a small decoder."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,26 +14,47 @@ from gennotes.explorers.host import bundle, read
 
 Run = Callable[..., list[list[np.ndarray]]]
 
-RUN_ALL = """jobs => jobs.map(([network, inputs]) => {
-  const net = load(network);
-  const named = Object.fromEntries(net.inputs.map(({ name }, i) => [name, inputs[i]]));
-  const results = net.run(named);
-  return net.outputs.map(({ name }) => Array.from(results[name]));
-})"""
+OLDER = "delete window.WebAssembly; delete window.Float16Array; delete Uint8Array.fromBase64;"
+RUN_ALL = """jobs => {
+  const ways = [];
+  const outputs = jobs.map(([network, inputs]) => {
+    const net = load(network);
+    ways.push(net.way);
+    const results = net.run(Object.fromEntries(net.inputs.map(({ name }, i) => [name, inputs[i]])));
+    return net.outputs.map(({ name }) => Array.from(results[name]));
+  });
+  return [outputs, ways];
+}"""
+
+
+def interpreter(edit: tuple[str, str] | None = None) -> str:
+    """The text of onnx.js with what it imports; `edit` replaces one passage, which must be there once, by another."""
+    text = re.sub("^export ", "", bundle(read("onnx.js")), flags=re.MULTILINE)
+    if edit:
+        assert text.count(edit[0]) == 1
+        text = text.replace(*edit)
+    return text
 
 
 @pytest.fixture(scope="session")
 def run_in_page(browser) -> Iterator[Run]:
-    """run(jobs, source=onnx.js): the outputs of many (network content, inputs) in one page with that interpreter."""
+    """run(jobs, edit=None, way="simd"): the outputs of many (network content, inputs) in one page.
+
+    way="plain": in a browser that lacks WebAssembly and what is as new.
+    """
     pages = []
 
-    def run(jobs: list[tuple[dict[str, Any], list[np.ndarray]]], source: str | None = None) -> list[list[np.ndarray]]:
+    def run(
+        jobs: list[tuple[dict[str, Any], list[np.ndarray]]], edit: tuple[str, str] | None = None, way: str = "simd"
+    ) -> list[list[np.ndarray]]:
         page = browser.new_page()
         pages.append(page)
-        text = bundle(source or read("onnx.js")).replace("export ", "")
-        page.set_content(f'<script type="module">{text}\nwindow.load = load;</script>')
+        hide = f"<script>{OLDER}</script>" if way == "plain" else ""
+        page.set_content(f'{hide}<script type="module">{interpreter(edit)}\nwindow.load = load;</script>')
         given = [[content, [array.ravel().tolist() for array in inputs]] for content, inputs in jobs]
-        return [[np.array(values) for values in outputs] for outputs in page.evaluate(RUN_ALL, given)]
+        outputs, ways = page.evaluate(RUN_ALL, given)
+        assert set(ways) <= {way}
+        return [[np.array(values) for values in one] for one in outputs]
 
     yield run
     for page in pages:

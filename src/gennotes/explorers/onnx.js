@@ -3,7 +3,9 @@
  *
  * `network.py` packs a graph, `load` unpacks it, `run` walks through its nodes in their order. One operator of ONNX is
  * one function below; https://onnx.ai/onnx/operators/ says what each of them computes. To add an operator, write its
- * function and name it in `operators`: the packer reads that table, and refuses a network that needs more.
+ * function and name it in `operators`: the packer reads that table, and refuses a network that needs more. The matrix
+ * products, which take most of the time, are in `product.js`. A call takes under 5 ms for the largest network that fits
+ * a page (27 million multiplications), a third of a frame: a Web Worker would only add its messages.
  *
  * @typedef {Float32Array | Float64Array | Uint8Array} Numbers floats, integers (exact up to 2^53), truth values
  * @typedef {{ data: Numbers, shape: number[] }} Tensor row-major, as in PyTorch
@@ -13,7 +15,12 @@
  * @typedef {{ name: string, shape: number[] }} Port
  * @typedef {{ inputs: Port[], outputs: Port[], nodes: Node[], constants: Record<string, Constant>,
  *             precision: "float16" | "float32", weights: string }} Network
+ * @typedef {{ outputs: number, constant: boolean[], kept: Record<string, any>,
+ *             products: import("./product.js").Products }} Context
+ *   of a node: how many outputs are asked for, which of its inputs never change, what it keeps from run to run
  */
+
+import { makeProducts } from "./product.js";
 
 // ---------------------------------------------------------------------------------------------------------- loading
 
@@ -21,13 +28,17 @@
  * Unpacks a network.
  * @param {Network} network as `network.py` packs it
  * @returns {{ inputs: Port[], outputs: Port[],
- *             run: (inputs: Record<string, ArrayLike<number>>) => Record<string, Float32Array> }}
+ *             run: (inputs: Record<string, ArrayLike<number>>) => Record<string, Float32Array>,
+ *             way: "simd" | "plain" }} `way` tells how matrices are multiplied
  */
 export function load(network) {
   const constants = unpackConstants(network);
-  for (const node of network.nodes) {
+  const products = makeProducts();
+  const contexts = network.nodes.map((node) => {
     if (!Object.hasOwn(operators, node.op)) throw new Error(`operator ${node.op} (${node.name}) is unknown`);
-  }
+    const constant = node.inputs.map((name) => name === "" || constants.has(name));
+    return { outputs: node.outputs.length, constant, kept: {}, products };
+  });
 
   function run(inputs) {
     const values = new Map(constants);
@@ -38,23 +49,21 @@ export function load(network) {
       }
       values.set(name, { data: Float32Array.from(inputs[name]), shape });
     }
-    for (const node of network.nodes) {
+    network.nodes.forEach((node, place) => {
       const given = node.inputs.map((name) => values.get(name)); // an optional input that is left out is undefined
-      const results = [operators[node.op](given, node.attributes, node.outputs.length)].flat();
+      const results = [operators[node.op](given, node.attributes, contexts[place])].flat();
       node.outputs.forEach((name, i) => values.set(name, results[i]));
-    }
+    });
     return Object.fromEntries(network.outputs.map(({ name }) => [name, values.get(name).data]));
   }
 
-  return { inputs: network.inputs, outputs: network.outputs, run };
+  return { inputs: network.inputs, outputs: network.outputs, run, way: products.way };
 }
 
 /** @param {Network} network @returns {Map<string, Tensor>} */
 function unpackConstants(network) {
-  const text = atob(network.weights);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  const weights = network.precision === "float16" ? fromFloat16(new Uint16Array(bytes.buffer)) : new Float32Array(bytes.buffer);
+  const bytes = fromBase64(network.weights).buffer;
+  const weights = network.precision === "float16" ? fromFloat16(bytes) : new Float32Array(bytes);
   const constants = new Map();
   for (const [name, { shape, kind, values, start }] of Object.entries(network.constants)) {
     const data = values ? arrayOf[kind].from(values) : weights.subarray(start, start + size(shape));
@@ -65,17 +74,23 @@ function unpackConstants(network) {
 
 const arrayOf = { float: Float32Array, int: Float64Array, bool: Uint8Array };
 
-/** Half precision to single: 1 bit sign, 5 bits exponent, 10 bits fraction. */
-function fromFloat16(halves) {
-  const scale = Float32Array.from({ length: 32 }, (_, exponent) => 2 ** (exponent - 15));
-  const singles = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) {
-    const exponent = (halves[i] >> 10) & 31;
-    const fraction = (halves[i] & 1023) / 1024;
-    const magnitude = exponent === 0 ? fraction * 2 ** -14 : (1 + fraction) * scale[exponent];
-    singles[i] = halves[i] & 0x8000 ? -magnitude : magnitude;
-  }
-  return singles;
+/** The bytes that a text in base64 stands for. Browsers before 2025 lack the method. */
+function fromBase64(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
+}
+
+/**
+ * Half precision to single. Browsers before 2025 lack the type: then sign, exponent and fraction are moved to where a
+ * single has them, and since its exponents count from −127 and those of a half from −15, the result is 2^112 too small.
+ */
+function fromFloat16(buffer) {
+  if (globalThis.Float16Array) return new Float32Array(new Float16Array(buffer));
+  const bits = Uint32Array.from(new Uint16Array(buffer), (half) => ((half & 0x8000) << 16) | ((half & 0x7fff) << 13));
+  return new Float32Array(bits.buffer).map((single) => single * 2 ** 112);
 }
 
 // -------------------------------------------------------------------------------------------------- shapes and loops
@@ -130,6 +145,12 @@ function gather(data, shape, strides, start = 0) {
     }
   }
   return result;
+}
+
+/** The i-th of equal parts of an array, as a view. */
+function part(data, i, parts) {
+  const length = data.length / parts;
+  return data.subarray(i * length, (i + 1) * length);
 }
 
 /** The shape that tensors take together: axes are aligned at the end, an axis of length 1 is repeated. */
@@ -428,7 +449,7 @@ function Concat(tensors, { axis }) {
   return { data, shape };
 }
 
-function Split([x, sizes], { axis = 0 }, count) {
+function Split([x, sizes], { axis = 0 }, { outputs: count }) {
   const along = positive(axis, x.shape.length);
   const most = Math.ceil(x.shape[along] / count); // without sizes: equal parts, the last one may be smaller
   const lengths = integers(sizes) ?? Array.from({ length: count }, (_, i) => Math.min(most, x.shape[along] - i * most));
@@ -586,53 +607,50 @@ function ReduceL2([x, axes], attributes) {
   return inKindOf(x, each(reduce(x, axes, attributes, (sum, v) => sum + v * v, 0), Math.sqrt));
 }
 
-/** Calls visit(start, step, length) for every line of numbers along one axis. */
-function eachLine(x, axis, visit) {
+/** x − log Σ exp(x), the sum along one axis. @returns {Tensor} in double precision */
+function logShares(x, axis) {
   const along = positive(axis, x.shape.length);
   const length = x.shape[along];
   const step = size(x.shape.slice(along + 1));
-  for (let block = 0; block < x.data.length; block += length * step) {
-    for (let start = block; start < block + step; start++) visit(start, step, length);
+  const data = new Float64Array(x.data.length);
+  for (let block = 0; block < data.length; block += length * step) {
+    for (let start = block; start < block + step; start++) {
+      const end = start + length * step;
+      let most = -Infinity; // taken off first, so that no exponential overflows
+      for (let i = start; i < end; i += step) most = Math.max(most, x.data[i]);
+      let sum = 0;
+      for (let i = start; i < end; i += step) sum += Math.exp(x.data[i] - most);
+      for (let i = start; i < end; i += step) data[i] = x.data[i] - most - Math.log(sum);
+    }
   }
-}
-
-function Softmax([x], { axis = -1 }) {
-  const data = new Float32Array(x.data.length);
-  eachLine(x, axis, (start, step, length) => {
-    const end = start + length * step;
-    let most = -Infinity;
-    for (let i = start; i < end; i += step) most = Math.max(most, x.data[i]);
-    let sum = 0;
-    for (let i = start; i < end; i += step) sum += data[i] = Math.exp(x.data[i] - most);
-    for (let i = start; i < end; i += step) data[i] /= sum;
-  });
   return { data, shape: x.shape };
 }
 
+function Softmax([x], { axis = -1 }) {
+  return inKindOf(x, each(logShares(x, axis), Math.exp));
+}
+
 function LogSoftmax([x], { axis = -1 }) {
+  return inKindOf(x, logShares(x, axis));
+}
+
+/** slope · x + shift, with a slope and a shift for each channel. @returns {Tensor} */
+function scaleChannels(x, slopes, shifts) {
+  const planes = x.shape[0] * x.shape[1];
   const data = new Float32Array(x.data.length);
-  eachLine(x, axis, (start, step, length) => {
-    const end = start + length * step;
-    let most = -Infinity;
-    for (let i = start; i < end; i += step) most = Math.max(most, x.data[i]);
-    let sum = 0;
-    for (let i = start; i < end; i += step) sum += Math.exp(x.data[i] - most);
-    for (let i = start; i < end; i += step) data[i] = x.data[i] - most - Math.log(sum);
-  });
+  for (let i = 0; i < planes; i++) {
+    const slope = slopes[i % x.shape[1]];
+    const shift = shifts[i % x.shape[1]];
+    const from = part(x.data, i, planes);
+    const to = part(data, i, planes);
+    for (let j = 0; j < to.length; j++) to[j] = slope * from[j] + shift;
+  }
   return { data, shape: x.shape };
 }
 
 function BatchNormalization([x, scale, bias, mean, variance], { epsilon = 1e-5 }) {
-  const [batch, channels] = x.shape;
-  const inner = x.data.length / (batch * channels);
-  const data = new Float32Array(x.data.length);
-  for (let row = 0; row < batch * channels; row++) {
-    const c = row % channels;
-    const slope = scale.data[c] / Math.sqrt(variance.data[c] + epsilon);
-    const shift = bias.data[c] - slope * mean.data[c];
-    for (let i = row * inner; i < (row + 1) * inner; i++) data[i] = slope * x.data[i] + shift;
-  }
-  return { data, shape: x.shape };
+  const slopes = Float64Array.from(scale.data, (v, c) => v / Math.sqrt(variance.data[c] + epsilon));
+  return scaleChannels(x, slopes, slopes.map((slope, c) => bias.data[c] - slope * mean.data[c]));
 }
 
 /** Each run of `length` numbers is shifted and scaled to mean 0 and variance 1. @returns {Tensor} */
@@ -654,10 +672,8 @@ function standardise(x, length, epsilon) {
 
 /** Over the pixels of each channel; with channels reshaped into groups this is group normalisation too. */
 function InstanceNormalization([x, scale, bias], { epsilon = 1e-5 }) {
-  const [batch, channels, ...pixels] = x.shape;
-  const column = (tensor) => ({ data: tensor.data, shape: [channels, ...pixels.fill(1)] });
-  const standard = standardise(x, x.data.length / (batch * channels), epsilon);
-  return Add([Mul([standard, column(scale)]), column(bias)]);
+  const standard = standardise(x, x.data.length / (x.shape[0] * x.shape[1]), epsilon);
+  return scaleChannels(standard, scale.data, bias.data);
 }
 
 function LayerNormalization([x, scale, bias], { axis = -1, epsilon = 1e-5 }) {
@@ -667,159 +683,75 @@ function LayerNormalization([x, scale, bias], { axis = -1, epsilon = 1e-5 }) {
 
 // ------------------------------------------------------------------------------------------------- matrix products
 
+/** What `make` gives for a node, made at its first run: shapes stay the same from run to run. @param {Context} context */
+function once(context, name, make) {
+  context.kept[name] ??= make();
+  return context.kept[name];
+}
+
 /**
- * out[i, j] = bias[i] + Σ_k a[i, k] · b[start[j] + offset[k]], the one product that all layers are made of.
- *
- * `a` and `out` are row-major from aStart and outStart. What stands in column j of the other factor is told by two lists
- * of places, so that a matrix, its transpose and the windows of an image (`Conv`) are read where they lie.
- * Four rows and four columns are taken at once: eight numbers are then read for sixteen products.
- * @param {{ out: Numbers, outStart: number }} to
- * @param {{ a: Numbers, aStart: number, rows: number }} left
- * @param {{ b: Numbers, start: Int32Array, offset: Int32Array }} right
- * @param {Numbers} [bias] of the rows
+ * The left factors of a node's products, kept if the node's inputs that they are made of never change.
+ * @param {Context} context
+ * @param {number[]} inputs which ones `make` reads
+ * @param {() => import("./product.js").Left[]} make
  */
-function multiply({ out, outStart = 0 }, { a, aStart = 0, rows }, { b, start, offset }, bias = new Float32Array(rows)) {
-  const columns = start.length;
-  const inner = offset.length;
-  for (let j = 0; j < columns; j += 4) {
-    const j1 = Math.min(j + 1, columns - 1); // the last columns are computed again where fewer than four are left
-    const j2 = Math.min(j + 2, columns - 1);
-    const j3 = Math.min(j + 3, columns - 1);
-    const places = [start[j], start[j1], start[j2], start[j3]];
-    let i = 0;
-    for (; i + 4 <= rows; i += 4) {
-      const row = outStart + i * columns;
-      fourRows(sums, a, aStart + i * inner, b, places, offset);
-      for (let r = 0; r < 4; r++) {
-        out[row + r * columns + j] = sums[4 * r] + bias[i + r];
-        out[row + r * columns + j1] = sums[4 * r + 1] + bias[i + r];
-        out[row + r * columns + j2] = sums[4 * r + 2] + bias[i + r];
-        out[row + r * columns + j3] = sums[4 * r + 3] + bias[i + r];
-      }
-    }
-    for (; i < rows; i++) {
-      const row = outStart + i * columns;
-      oneRow(sums, a, aStart + i * inner, b, places, offset);
-      out[row + j] = sums[0] + bias[i];
-      out[row + j1] = sums[1] + bias[i];
-      out[row + j2] = sums[2] + bias[i];
-      out[row + j3] = sums[3] + bias[i];
-    }
-  }
+function leftFactors(context, inputs, make) {
+  if (inputs.some((input) => context.constant[input] === false)) return make();
+  return once(context, "left", () => make().map(context.products.keep));
 }
 
-const sums = new Float64Array(16); // of one block of `multiply`, row by row
-
-/** The products of one row with four columns. */
-function oneRow(sums, a, row, b, [q0, q1, q2, q3], offset) {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  for (let k = 0; k < offset.length; k++) {
-    const at = offset[k];
-    const factor = a[row + k];
-    s0 += factor * b[q0 + at];
-    s1 += factor * b[q1 + at];
-    s2 += factor * b[q2 + at];
-    s3 += factor * b[q3 + at];
-  }
-  sums[0] = s0;
-  sums[1] = s1;
-  sums[2] = s2;
-  sums[3] = s3;
+/** The places 0, step, 2 step … */
+function every(step, count) {
+  return Int32Array.from({ length: count }, (_, i) => i * step);
 }
 
-/** The products of four rows with four columns; every sum is a variable, so that it stays in the processor. */
-function fourRows(sums, a, row, b, [q0, q1, q2, q3], offset) {
-  const inner = offset.length;
-  const row1 = row + inner;
-  const row2 = row + 2 * inner;
-  const row3 = row + 3 * inner;
-  let [s00, s01, s02, s03] = [0, 0, 0, 0];
-  let [s10, s11, s12, s13] = [0, 0, 0, 0];
-  let [s20, s21, s22, s23] = [0, 0, 0, 0];
-  let [s30, s31, s32, s33] = [0, 0, 0, 0];
-  for (let k = 0; k < inner; k++) {
-    const at = offset[k];
-    const b0 = b[q0 + at];
-    const b1 = b[q1 + at];
-    const b2 = b[q2 + at];
-    const b3 = b[q3 + at];
-    const a0 = a[row + k];
-    s00 += a0 * b0;
-    s01 += a0 * b1;
-    s02 += a0 * b2;
-    s03 += a0 * b3;
-    const a1 = a[row1 + k];
-    s10 += a1 * b0;
-    s11 += a1 * b1;
-    s12 += a1 * b2;
-    s13 += a1 * b3;
-    const a2 = a[row2 + k];
-    s20 += a2 * b0;
-    s21 += a2 * b1;
-    s22 += a2 * b2;
-    s23 += a2 * b3;
-    const a3 = a[row3 + k];
-    s30 += a3 * b0;
-    s31 += a3 * b1;
-    s32 += a3 * b2;
-    s33 += a3 * b3;
-  }
-  sums[0] = s00;
-  sums[1] = s01;
-  sums[2] = s02;
-  sums[3] = s03;
-  sums[4] = s10;
-  sums[5] = s11;
-  sums[6] = s12;
-  sums[7] = s13;
-  sums[8] = s20;
-  sums[9] = s21;
-  sums[10] = s22;
-  sums[11] = s23;
-  sums[12] = s30;
-  sums[13] = s31;
-  sums[14] = s32;
-  sums[15] = s33;
+/**
+ * a · b for each pair of matrices. It is the transpose of bᵀ · aᵀ, whose left factor are the weights.
+ * @param {Tensor} a (…, rows, inner)
+ * @param {Numbers} b (…, inner, columns), the node's second input
+ * @param {number} columns
+ * @param {{ rowStep: number, innerStep: number }} steps in b from column to column, and from row to row
+ * @param {Context} context
+ * @returns {Tensor}
+ */
+function matrixProducts(a, b, columns, steps, context) {
+  const outer = a.shape.slice(0, -2);
+  const [rows, inner] = a.shape.slice(-2);
+  const count = size(outer);
+  const left = leftFactors(context, [1], () =>
+    Array.from({ length: count }, (_, i) => ({ a: part(b, i, count), rows: columns, inner, ...steps })),
+  );
+  const places = once(context, "places", () =>
+    context.products.places({ start: every(inner, rows), offset: every(1, inner) }),
+  );
+  const data = new Float32Array(count * rows * columns);
+  left.forEach((factor, i) => {
+    const product = context.products.multiply(factor, places, part(a.data, i, count));
+    part(data, i, count).set(gather(product, [rows, columns], [1, rows]));
+  });
+  return { data, shape: [...outer, rows, columns] };
 }
 
-/** The places first, first + step, first + 2 step … */
-function every(step, count, first = 0) {
-  return Int32Array.from({ length: count }, (_, i) => first + i * step);
-}
-
-function Gemm([a, b, c], { alpha = 1, beta = 1, transA = 0, transB = 0 }) {
-  const left = transA ? Transpose([a], {}) : a;
-  const [rows, inner] = left.shape;
-  const columns = transB ? b.shape[0] : b.shape[1];
-  const out = new Float32Array(rows * columns);
-  const start = every(transB ? inner : 1, columns);
-  const offset = every(transB ? 1 : columns, inner);
-  multiply({ out }, { a: left.data, rows }, { b: b.data, start, offset });
-  const product = { data: out, shape: [rows, columns] };
+function Gemm([a, b, c], { alpha = 1, beta = 1, transA = 0, transB = 0 }, context) {
+  const [inner, columns] = transB ? [b.shape[1], b.shape[0]] : b.shape;
+  const steps = transB ? { rowStep: inner, innerStep: 1 } : { rowStep: 1, innerStep: columns };
+  const product = matrixProducts(transA ? Transpose([a], {}) : a, b.data, columns, steps, context);
   if (!c) return alpha === 1 ? product : each(product, (v) => alpha * v);
   return pairwise(product, c, (v, bias) => alpha * v + beta * bias);
 }
 
 /** The last two axes are matrices, the axes before them are broadcast; a vector counts as a row or as a column. */
-function MatMul([a, b]) {
+function MatMul([a, b], _, context) {
   const left = a.shape.length === 1 ? [1, ...a.shape] : a.shape;
   const right = b.shape.length === 1 ? [...b.shape, 1] : b.shape;
-  const [rows, inner] = left.slice(-2);
   const columns = right.at(-1);
   const outer = commonShape(left.slice(0, -2), right.slice(0, -2));
-  const lefts = expand({ data: a.data, shape: left }, [...outer, rows, inner]);
-  const rights = expand({ data: b.data, shape: right }, [...outer, inner, columns]);
-  const out = new Float32Array(size(outer) * rows * columns);
-  const offset = every(columns, inner);
-  for (let i = 0; i < size(outer); i++) {
-    const factor = { b: rights, start: every(1, columns, i * inner * columns), offset };
-    multiply({ out, outStart: i * rows * columns }, { a: lefts, aStart: i * rows * inner, rows }, factor);
-  }
-  const ends = [...(a.shape.length === 1 ? [] : [rows]), ...(b.shape.length === 1 ? [] : [columns])];
-  return { data: out, shape: [...outer, ...ends] };
+  const shape = [...outer, ...left.slice(-2)];
+  const lefts = { data: expand({ data: a.data, shape: left }, shape), shape };
+  const rights = expand({ data: b.data, shape: right }, [...outer, ...right.slice(-2)]);
+  const { data } = matrixProducts(lefts, rights, columns, { rowStep: 1, innerStep: columns }, context);
+  const ends = [...(a.shape.length === 1 ? [] : [left.at(-2)]), ...(b.shape.length === 1 ? [] : [columns])];
+  return { data, shape: [...outer, ...ends] };
 }
 
 // ------------------------------------------------------------------------------------------ convolutions and pooling
@@ -859,42 +791,75 @@ function bordered(x, [top, left, bottom, right]) {
   return { data, shape };
 }
 
+/**
+ * An operator on images (batch, channel, height, width) does the same to lines (batch, channel, place): they count as
+ * images of height 1.
+ */
+function alongLines(operator, tensors, attributes, context) {
+  const image = ({ data, shape: [first, second, length] }, i) => {
+    return i === 2 ? tensors[i] : { data, shape: [first, second, 1, length] }; // the third one is the bias
+  };
+  const { strides = [1], dilations = [1], pads = [0, 0], output_padding: extra = [0], kernel_shape: kernel } = attributes;
+  const onImages = {
+    ...attributes,
+    strides: [1, ...strides],
+    dilations: [1, ...dilations],
+    pads: [0, pads[0], 0, pads[1]],
+    output_padding: [0, ...extra],
+    kernel_shape: [1, kernel?.[0]],
+  };
+  const { data, shape } = operator(tensors.map(image), onImages, context);
+  return { data, shape: [shape[0], shape[1], shape[3]] };
+}
+
 /** A product of the kernels with the windows of the image: a window starts at its corner, a tap lies at an offset. */
-function Conv([x, weight, bias], attributes) {
+function Conv([x, weight, bias], attributes, context) {
+  if (x.shape.length === 3) return alongLines(Conv, [x, weight, bias], attributes, context);
   const [batch, , height, width] = x.shape;
-  const [outChannels, groupChannels, ...kernel] = weight.shape;
+  const [outChannels, channels, ...kernel] = weight.shape; // the channels of one group
   const w = windowOf(attributes, kernel);
   const image = bordered(x, w.pads);
-  const [, channels, imageHeight, imageWidth] = image.shape;
   const grid = [positionsOf(w, height, 0), positionsOf(w, width, 1)];
-  const area = grid[0] * grid[1];
   const rows = outChannels / w.group;
-  const plane = imageHeight * imageWidth;
-  const offset = Int32Array.from({ length: groupChannels * w.taps }, (_, k) => {
+  const kernels = leftFactors(context, [1, 2], () =>
+    Array.from({ length: w.group }, (_, g) => ({
+      a: part(weight.data, g, w.group),
+      rows,
+      inner: channels * w.taps,
+      rowStep: channels * w.taps,
+      innerStep: 1,
+      bias: bias && part(bias.data, g, w.group),
+    })),
+  );
+  const windows = once(context, "places", () => context.products.places(windowsOf(image, grid, channels, w)));
+  const parts = batch * w.group;
+  const data = new Float32Array(batch * outChannels * grid[0] * grid[1]);
+  for (let i = 0; i < parts; i++) {
+    const product = context.products.multiply(kernels[i % w.group], windows, part(image.data, i, parts));
+    part(data, i, parts).set(product);
+  }
+  return { data, shape: [batch, outChannels, ...grid] };
+}
+
+/** Where the windows of an image start, and how far from there their taps lie, channel by channel. */
+function windowsOf(image, [rows, columns], channels, w) {
+  const [height, width] = image.shape.slice(2);
+  const start = Int32Array.from({ length: rows * columns }, (_, position) => {
+    return Math.floor(position / columns) * w.strides[0] * width + (position % columns) * w.strides[1];
+  });
+  const offset = Int32Array.from({ length: channels * w.taps }, (_, k) => {
     const [channel, tap] = [Math.floor(k / w.taps), k % w.taps];
     const [tapY, tapX] = [Math.floor(tap / w.kernelWidth), tap % w.kernelWidth];
-    return channel * plane + tapY * w.dilations[0] * imageWidth + tapX * w.dilations[1];
+    return (channel * height + tapY * w.dilations[0]) * width + tapX * w.dilations[1];
   });
-  const corner = Int32Array.from({ length: area }, (_, j) => {
-    return Math.floor(j / grid[1]) * w.strides[0] * imageWidth + (j % grid[1]) * w.strides[1];
-  });
-  const out = new Float32Array(batch * outChannels * area);
-  for (let n = 0; n < batch; n++) {
-    for (let g = 0; g < w.group; g++) {
-      const first = (n * channels + g * groupChannels) * plane;
-      const to = { out, outStart: (n * outChannels + g * rows) * area };
-      const kernels = { a: weight.data, aStart: g * rows * offset.length, rows };
-      const windows = { b: image.data, start: corner.map((at) => first + at), offset };
-      multiply(to, kernels, windows, bias?.data.subarray(g * rows, (g + 1) * rows));
-    }
-  }
-  return { data: out, shape: [batch, outChannels, ...grid] };
+  return { start, offset };
 }
 
 /**
  * The reverse walk: a product gives what every pixel of x adds to the window around it, and the windows are added up.
  */
-function ConvTranspose([x, weight, bias], attributes) {
+function ConvTranspose([x, weight, bias], attributes, context) {
+  if (x.shape.length === 3) return alongLines(ConvTranspose, [x, weight, bias], attributes, context);
   const [batch, channels, height, width] = x.shape;
   const [, groupChannels, ...kernel] = weight.shape;
   const w = windowOf(attributes, kernel);
@@ -902,35 +867,30 @@ function ConvTranspose([x, weight, bias], attributes) {
   const reach = (length, axis) =>
     w.strides[axis] * (length - 1) + extra[axis] + w.spans[axis] - w.pads[axis] - w.pads[axis + 2];
   const image = [reach(height, 0), reach(width, 1)];
-  const area = image[0] * image[1];
   const inner = channels / w.group;
   const rows = groupChannels * w.taps;
   const outChannels = groupChannels * w.group;
-  const kernels = kernelRows(weight, w.group);
-  const data = new Float32Array(batch * outChannels * area);
-  if (bias) for (let i = 0; i < batch * outChannels; i++) data.fill(bias.data[i % outChannels], i * area, (i + 1) * area);
-  const patches = new Float32Array(rows * height * width);
-  const offset = every(height * width, inner);
-  for (let n = 0; n < batch; n++) {
-    for (let g = 0; g < w.group; g++) {
-      const start = every(1, height * width, (n * channels + g * inner) * height * width);
-      multiply({ out: patches }, { a: kernels, aStart: g * rows * inner, rows }, { b: x.data, start, offset });
-      addWindows(data, (n * outChannels + g * groupChannels) * area, image, patches, groupChannels, [height, width], w);
-    }
+  const kernels = leftFactors(context, [1], () =>
+    Array.from({ length: w.group }, (_, g) => ({
+      a: part(weight.data, g, w.group),
+      rows,
+      inner,
+      rowStep: 1,
+      innerStep: rows,
+    })),
+  );
+  const pixels = once(context, "places", () =>
+    context.products.places({ start: every(1, height * width), offset: every(height * width, inner) }),
+  );
+  const data = new Float32Array(batch * outChannels * image[0] * image[1]);
+  const planes = batch * outChannels;
+  if (bias) for (let i = 0; i < planes; i++) part(data, i, planes).fill(bias.data[i % outChannels]);
+  const parts = batch * w.group;
+  for (let i = 0; i < parts; i++) {
+    const patches = context.products.multiply(kernels[i % w.group], pixels, part(x.data, i, parts));
+    addWindows(part(data, i, parts), image, patches, groupChannels, [height, width], w);
   }
   return { data, shape: [batch, outChannels, ...image] };
-}
-
-const laidOut = new WeakMap(); // the weights of transposed convolutions, in the order of `kernelRows`
-
-/** The weights (group, input channel, row) of a transposed convolution as (group, row, input channel), made once. */
-function kernelRows(weight, group) {
-  if (!laidOut.has(weight.data)) {
-    const inner = weight.shape[0] / group;
-    const rows = weight.data.length / weight.shape[0];
-    laidOut.set(weight.data, gather(weight.data, [group, rows, inner], [inner * rows, 1, rows]));
-  }
-  return laidOut.get(weight.data);
 }
 
 /**
@@ -939,7 +899,7 @@ function kernelRows(weight, group) {
  * @param {number[]} image height and width
  * @param {number[]} grid height and width
  */
-function addWindows(out, outStart, [height, width], patches, channels, [gridHeight, gridWidth], w) {
+function addWindows(out, [height, width], patches, channels, [gridHeight, gridWidth], w) {
   const [strideY, strideX] = w.strides;
   let patch = 0;
   for (let channel = 0; channel < channels; channel++) {
@@ -951,7 +911,7 @@ function addWindows(out, outStart, [height, width], patches, channels, [gridHeig
         for (let gridY = 0; gridY < gridHeight; gridY++, patch += gridWidth) {
           const y = gridY * strideY + tapY * w.dilations[0] - w.pads[0];
           if (y < 0 || y >= height) continue;
-          const line = outStart + (channel * height + y) * width + shiftX;
+          const line = (channel * height + y) * width + shiftX;
           for (let i = first; i < last; i++) out[line + i * strideX] += patches[patch + i];
         }
       }
@@ -995,10 +955,12 @@ function pool(x, attributes, first, f, finish) {
 }
 
 function MaxPool([x], attributes) {
+  if (x.shape.length === 3) return alongLines(MaxPool, [x], attributes);
   return pool(x, attributes, -Infinity, Math.max, (most) => most);
 }
 
 function AveragePool([x], attributes) {
+  if (x.shape.length === 3) return alongLines(AveragePool, [x], attributes);
   const mean = attributes.count_include_pad ? (sum, _, covered) => sum / covered : (sum, inside) => sum / inside;
   return pool(x, attributes, 0, (sum, v) => sum + v, mean);
 }
@@ -1015,12 +977,12 @@ function GlobalAveragePool([x]) {
  * it too; "weight rank" is the number of axes of the second input, "kernel rank" that of a window, "outputs" counts.
  */
 export const limits = {
-  "AveragePool": { "auto_pad": ["NOTSET"], "kernel rank": [2] },
+  "AveragePool": { "auto_pad": ["NOTSET"], "kernel rank": [1, 2] },
   "BatchNormalization": { "training_mode": [0] },
-  "Conv": { "auto_pad": ["NOTSET"], "weight rank": [4] },
-  "ConvTranspose": { "auto_pad": ["NOTSET"], "weight rank": [4], "output_shape": [] },
+  "Conv": { "auto_pad": ["NOTSET"], "weight rank": [3, 4] },
+  "ConvTranspose": { "auto_pad": ["NOTSET"], "weight rank": [3, 4], "output_shape": [] },
   "LayerNormalization": { "outputs": [1] },
-  "MaxPool": { "auto_pad": ["NOTSET"], "kernel rank": [2], "outputs": [1] },
+  "MaxPool": { "auto_pad": ["NOTSET"], "kernel rank": [1, 2], "outputs": [1] },
   "Pad": { "mode": ["constant", "edge", "reflect"] },
   "Resize": {
     "mode": ["linear", "nearest"],
