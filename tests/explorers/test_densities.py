@@ -419,6 +419,22 @@ def test_on_a_phone_handles_are_taken_and_the_page_scrolls_beside_them(show):
     box = page.locator(".gn-grip.gn-of-p > path").bounding_box()
     assert box["width"] < 0.8 * page.locator(".gn-panel").first.bounding_box()["width"]  # tails are left alone
 
+    def swipe(element, dx: float, dy: float) -> None:
+        box = element.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        places = [[{"x": x + dx * step / 8, "y": y + dy * step / 8}] for step in range(9)]
+        for kind, points in zip(["touchStart", *["touchMove"] * 8, "touchEnd"], [*places, []], strict=True):
+            touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(200)
+
+    touches = shown.context.new_cdp_session(page)
+    pixels = (page.locator(".gn-panel").first.bounding_box()["width"] - 50) / 12
+    swipe(page.get_by_role("slider", name="mean of P").first, 2 * pixels, 60)
+    assert shown.data("p")["mean"] == pytest.approx(1.0, abs=0.05)
+    assert page.evaluate("scrollY") == 0
+    swipe(page.locator(".gn-panel").nth(1), 0, -100)
+    assert page.evaluate("scrollY") > 40
+
 
 def test_jupyterlab_leaves_the_keys_alone(show):
     shown = show(NORMAL, OTHER)

@@ -21,6 +21,9 @@ export function figure(value, decimals = 3) {
   return Number(text) === 0 ? (0).toFixed(decimals) : text.replace("-", "\u2212");
 }
 
+/** To a tenth of a pixel. */
+const tenth = (pixels) => Math.round(10 * pixels) / 10;
+
 /** About `count` round numbers between low and high, and the decimals that they need. */
 function ticks(low, high, count) {
   const raw = (high - low) / count;
@@ -71,6 +74,9 @@ export class Panel {
 
   /** The ranges that are shown, and the axes with them. `across`: whether the horizontal axis carries numbers. */
   frame([left, right], [low, high], across = true) {
+    const same = [left, right, low, high, this.width].join();
+    if (same === this.framed) return;
+    this.framed = same;
     [this.left, this.right, this.low, this.high] = [left, right, low, high];
     this.svg.setAttribute("width", this.width);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
@@ -134,10 +140,15 @@ export class Panel {
         pen = "M";
         continue;
       }
-      text += `${pen}${this.x(xs[i]).toFixed(1)} ${this.y(ys[i]).toFixed(1)}`;
+      text += `${pen}${tenth(this.x(xs[i]))} ${tenth(this.y(ys[i]))}`;
       pen = "L";
     }
     return text;
+  }
+
+  /** The area under a line without interruptions, whose path is given. */
+  under(path) {
+    return `${path}V${tenth(this.y(0))}H${tenth(this.x(this.left))}Z`;
   }
 
   /** The area between two lines; where a value is not finite there is none. */
@@ -145,9 +156,9 @@ export class Panel {
     const lower = typeof base === "number" ? ys.map(() => base) : base;
     const [top, bottom, whole] = [[], [], xs.map((_, i) => Number.isFinite(ys[i]) && Number.isFinite(lower[i]))];
     for (let i = 0; i < xs.length; i++) {
-      const x = this.x(xs[i]).toFixed(1);
-      top.push(`${x} ${this.y(whole[i] ? ys[i] : 0).toFixed(1)}`);
-      bottom.push(`${x} ${this.y(whole[i] ? lower[i] : 0).toFixed(1)}`);
+      const x = tenth(this.x(xs[i]));
+      top.push(`${x} ${tenth(this.y(whole[i] ? ys[i] : 0))}`);
+      bottom.push(`${x} ${tenth(this.y(whole[i] ? lower[i] : 0))}`);
     }
     return `M${top.join("L")}L${bottom.reverse().join("L")}Z`;
   }
@@ -156,8 +167,8 @@ export class Panel {
   bars(places, width, heights) {
     const bar = (at, i) => {
       if (!Number.isFinite(heights[i])) return "";
-      const [a, b] = [this.x(at - width / 2).toFixed(1), this.x(at + width / 2).toFixed(1)];
-      return `M${a} ${this.y(0).toFixed(1)}V${this.y(heights[i]).toFixed(1)}H${b}V${this.y(0).toFixed(1)}`;
+      const [a, b] = [tenth(this.x(at - width / 2)), tenth(this.x(at + width / 2))];
+      return `M${a} ${tenth(this.y(0))}V${tenth(this.y(heights[i]))}H${b}V${tenth(this.y(0))}`;
     };
     return places.map(bar).join("");
   }
@@ -169,6 +180,26 @@ export class Panel {
     word.setAttribute("y", clamp(this.y(y) + dy, 12, this.height - MARGIN.bottom - 4));
     word.setAttribute("text-anchor", anchor);
   }
+}
+
+/**
+ * Passes the events of a pointer to `move` from where it is put down until it is let go, then calls `end`. A finger on the
+ * element does not scroll the page: `touch-action` alone does not keep browsers from it inside of an SVG.
+ * @param {(event: PointerEvent) => ((later: PointerEvent) => void)} begin called when the pointer is put down; gives `move`
+ */
+export function follow(element, begin, end = () => {}) {
+  element.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
+  element.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    element.setPointerCapture(event.pointerId);
+    const move = begin(event);
+    const release = () => {
+      element.removeEventListener("pointermove", move);
+      end();
+    };
+    element.addEventListener("pointermove", move);
+    element.addEventListener("lostpointercapture", release, { once: true });
+  });
 }
 
 /** Calls `draw` with the width of an element, now and when it changes. Returns the function that ends it. */
@@ -239,7 +270,7 @@ export class Grip {
     Object.assign(this, { panel, name, get, set, domain });
     this.group = panel.handles.appendChild(shape("g", { class: `gn-grip gn-of-${letter}` }));
     this.curve = this.group.appendChild(shape("path", { class: "gn-hold" }));
-    this.curve.addEventListener("pointerdown", (event) => this.takeCurve(event));
+    follow(this.curve, (event) => this.takeCurve(event));
     this.curve.addEventListener("pointermove", (event) => event.buttons || this.showWhat(event));
     this.build();
   }
@@ -253,10 +284,10 @@ export class Grip {
       const mark = shape("g", { class: `gn-handle gn-sets-${handle.field}`, role: "slider", tabindex: 0, "aria-label": `${words} of ${this.name}` });
       mark.append(shape("circle", { r: 14, class: "gn-hold" }), shape("circle", { r: 6, class: "gn-knob" }));
       mark.dataset.lmSuppressShortcuts = "true";
-      mark.addEventListener("pointerdown", (event) => {
+      follow(mark, (event) => {
         const offset = handle.place(this.get()) - this.panel.valueAt(event);
         mark.focus({ preventScroll: true });
-        this.follow(mark, event, (x) => this.change(handle.field, handle.value(this.get(), x + offset)));
+        return (later) => this.change(handle.field, handle.value(this.get(), this.panel.valueAt(later) + offset));
       });
       mark.addEventListener("keydown", (event) => this.byKey(event, handle));
       this.group.append(mark);
@@ -279,15 +310,6 @@ export class Grip {
     event.preventDefault();
   }
 
-  /** Passes the pointer's place to `move` until it is let go. */
-  follow(element, event, move) {
-    event.preventDefault();
-    element.setPointerCapture(event.pointerId);
-    const track = (later) => move(this.panel.valueAt(later));
-    element.addEventListener("pointermove", track);
-    element.addEventListener("lostpointercapture", () => element.removeEventListener("pointermove", track), { once: true });
-  }
-
   /** Where the pointer has the curve: from which middle, how far from it, and whether that is the flank. */
   held(event) {
     const spec = this.get();
@@ -300,12 +322,14 @@ export class Grip {
     return { spec, field: flank.field, x, middle, atFlank: Math.abs(x - middle) > 0.6 * reach };
   }
 
+  /** What moving the pointer does to the density, from where it has the curve. */
   takeCurve(event) {
     const { spec, field, x, middle, atFlank } = this.held(event);
-    const move = atFlank
-      ? (now) => this.change(field, spec[field] * Math.max(0, (now - middle) / (x - middle)))
-      : (now) => this.change("mean", spec.mean + now - x);
-    this.follow(this.curve, event, move);
+    return (later) => {
+      const now = this.panel.valueAt(later);
+      if (atFlank) this.change(field, spec[field] * Math.max(0, (now - middle) / (x - middle)));
+      else this.change("mean", spec.mean + now - x);
+    };
   }
 
   showWhat(event) {

@@ -8,7 +8,7 @@
 
 import { make, makeButton, clamp } from "./parts.js";
 import { density, compare, missing, massesOf, cumulated, logMiddle, isBars } from "./measures.js";
-import { Panel, Grip, shape, slider, figure, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
+import { Panel, Grip, shape, slider, figure, follow, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
 
 const SHARE_MS = 100; // at most so often does the kernel hear of a moving density
 const SPEAK_MS = 700; // after so much rest is the view's value said
@@ -125,20 +125,20 @@ class DensitiesView {
   }
 
   start() {
-    const follow = () => {
+    const hear = () => {
       if (this.sharing) return; // what is heard is what was just said
       this.p = this.model.get("p");
       this.q = this.model.get("q");
       this.redraw();
     };
-    for (const name of ["change:p", "change:q"]) this.model.on(name, follow);
+    for (const name of ["change:p", "change:q"]) this.model.on(name, hear);
     this.draw();
     const end = followWidth(this.stage.element, (width) => {
       this.stage.setWidth(width);
       this.draw();
     });
     return () => {
-      for (const name of ["change:p", "change:q"]) this.model.off(name, follow);
+      for (const name of ["change:p", "change:q"]) this.model.off(name, hear);
       end();
       cancelAnimationFrame(this.drawing);
       clearTimeout(this.sharingLater);
@@ -363,7 +363,7 @@ class LineStage extends Stage {
     const paths = { p: upper.trace(xs, ps), q: upper.trace(xs, qs) };
     for (const letter of ["p", "q"]) {
       this.curves[letter].setAttribute("d", paths[letter]);
-      this.fills[letter].setAttribute("d", upper.area(xs, letter === "p" ? ps : qs));
+      this.fills[letter].setAttribute("d", upper.under(paths[letter]));
     }
     if (this.middle) {
       const middle = upper.trace(xs, ps.map((value, i) => (value + qs[i]) / 2));
@@ -428,7 +428,7 @@ class LineStage extends Stage {
     if (!this.middle) return;
     const x = (view.p.mean + view.q.mean) / 2;
     const height = Math.exp(logMiddle(p.logp(x), q.logp(x)));
-    upper.say(this.names.m, "M", x, height, { dy: -9 });
+    upper.say(this.names.m, "M", x, height, { dy: upper.y(0) - upper.y(height) > 44 ? 22 : -9 });
   }
 }
 
@@ -496,21 +496,17 @@ class BarStage extends Stage {
       const said = { role: "slider", tabindex: 0, "aria-label": `${name}, outcome ${this.outcome(k)}`, "aria-orientation": "vertical" };
       const look = { class: `gn-top gn-of-${letter}`, "aria-valuemin": 0, "aria-valuemax": 1 };
       const mark = upper.handles.appendChild(shape("g", { ...said, ...look }, shape("path", { class: "gn-hold" }), shape("path", { class: "gn-edge-of-bar" })));
-      mark.addEventListener("pointerdown", (event) => {
-        event.preventDefault();
+      const begin = (event) => {
         mark.focus({ preventScroll: true });
-        mark.setPointerCapture(event.pointerId);
         this.held = true; // the scale rests while a bar is held
         const offset = this.masses(letter)[k] - upper.heightAt(event);
-        const track = (later) => this.change(letter, k, Number((upper.heightAt(later) + offset).toFixed(3)));
-        const release = () => {
-          mark.removeEventListener("pointermove", track);
-          this.held = false;
-          this.view.show();
-        };
-        mark.addEventListener("pointermove", track);
-        mark.addEventListener("lostpointercapture", release, { once: true });
-      });
+        return (later) => this.change(letter, k, Number((upper.heightAt(later) + offset).toFixed(3)));
+      };
+      const end = () => {
+        this.held = false;
+        this.view.show();
+      };
+      follow(mark, begin, end);
       mark.addEventListener("keydown", (event) => {
         const step = { ArrowUp: 0.01, ArrowRight: 0.01, ArrowDown: -0.01, ArrowLeft: -0.01 }[event.key];
         const mass = this.masses(letter)[k];

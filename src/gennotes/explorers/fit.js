@@ -49,21 +49,21 @@ class FitView {
   }
 
   start() {
-    const follow = () => {
+    const hear = () => {
       if (this.sharing) return; // what is heard is what was just said
       for (const name of ["p", "q", "objective"]) this[name] = this.model.get(name);
       this.begin();
       this.redraw();
     };
     const events = ["change:p", "change:q", "change:objective"];
-    for (const event of events) this.model.on(event, follow);
+    for (const event of events) this.model.on(event, hear);
     this.draw();
     const end = followWidth(this.upper.svg.parentElement, (width) => {
       this.upper.width = this.lower.width = width;
       this.draw();
     });
     return () => {
-      for (const event of events) this.model.off(event, follow);
+      for (const event of events) this.model.off(event, hear);
       end();
       this.pause();
       cancelAnimationFrame(this.drawing);
@@ -225,10 +225,11 @@ class FitView {
     const xs = upper.samples(domain, ...p.breaks, ...q.breaks);
     const [ps, qs, starts] = [p, q, origin].map(({ logp }) => xs.map((x) => Math.exp(logp(x))));
     upper.frame(domain, [0, 1.15 * Math.max(...ps, ...qs, 0.4)]);
-    this.curves.p.setAttribute("d", upper.trace(xs, ps));
-    this.curves.q.setAttribute("d", upper.trace(xs, qs));
-    this.fills.p.setAttribute("d", upper.area(xs, ps));
-    this.fills.q.setAttribute("d", upper.area(xs, qs));
+    for (const [letter, heights] of [["p", ps], ["q", qs]]) {
+      const path = upper.trace(xs, heights);
+      this.curves[letter].setAttribute("d", path);
+      this.fills[letter].setAttribute("d", upper.under(path));
+    }
     this.ghost.setAttribute("d", this.values.length > 1 ? upper.trace(xs, starts) : "");
     const left = this.p.mean - this.p.gap / 2 - 0.62 * this.p.sd;
     upper.say(this.names.p, "p", left, Math.exp(p.logp(left)), { dx: -12 });
