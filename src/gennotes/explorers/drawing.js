@@ -77,10 +77,10 @@ export class DrawingField {
     this.changed();
   }
 
-  stroke([first, ...rest]) {
+  stroke([[x, y], ...rest]) {
     this.context.beginPath();
-    this.context.moveTo(...first);
-    this.context.lineTo(...first); // a touch alone leaves a dot
+    this.context.moveTo(x, y);
+    this.context.lineTo(x + 0.01, y); // a touch alone leaves a dot: a line of no length would leave nothing
     for (const place of rest) this.context.lineTo(...place);
     this.context.stroke();
   }
