@@ -4,8 +4,8 @@
  * `network.py` packs a graph, `load` unpacks it, `run` walks through its nodes in their order. One operator of ONNX is
  * one function below; https://onnx.ai/onnx/operators/ says what each of them computes. To add an operator, write its
  * function and name it in `operators`: the packer reads that table, and refuses a network that needs more. The matrix
- * products, which take most of the time, are in `product.js`. A call takes under 5 ms for the largest network that fits
- * a page (27 million multiplications), a third of a frame: a Web Worker would only add its messages.
+ * products, which take most of the time, are in `product.js`. The slowest network of `make bench` answers in 4 ms, a
+ * quarter of a frame: it needs no Web Worker.
  *
  * @typedef {Float32Array | Float64Array | Uint8Array} Numbers floats, integers (exact up to 2^53), truth values
  * @typedef {{ data: Numbers, shape: number[] }} Tensor row-major, as in PyTorch
@@ -193,6 +193,15 @@ function aligned(a, b, ArrayType = a.data.constructor) {
 
 // ------------------------------------------------------------------------------------------------ number by number
 
+/** The operator that applies f to every number. */
+const unary = (f) => ([x]) => each(x, f);
+
+/** The operator that applies f to pairs of numbers. */
+const binary = (f) => ([a, b]) => pairwise(a, b, f);
+
+/** The operator that says for which pairs of numbers f holds. */
+const comparison = (f) => ([a, b]) => pairwise(a, b, (x, y) => Number(f(x, y)), Uint8Array);
+
 // Add, Mul, Relu and Sigmoid stand between large layers: a loop of their own takes half the time of one that calls f.
 
 function Add([a, b]) {
@@ -201,9 +210,7 @@ function Add([a, b]) {
   return { data, shape };
 }
 
-function Sub([a, b]) {
-  return pairwise(a, b, (x, y) => x - y);
-}
+const Sub = binary((x, y) => x - y);
 
 function Mul([a, b]) {
   const { left, right, data, shape } = aligned(a, b);
@@ -216,49 +223,24 @@ function Div([a, b]) {
   return pairwise(a, b, whole ? (x, y) => Math.trunc(x / y) : (x, y) => x / y);
 }
 
-function Pow([a, b]) {
-  return pairwise(a, b, (x, y) => x ** y);
-}
+const Pow = binary((x, y) => x ** y);
 
 function Max(tensors) {
-  return tensors.reduce((a, b) => pairwise(a, b, (x, y) => Math.max(x, y)));
+  return tensors.reduce((a, b) => pairwise(a, b, Math.max));
 }
 
 function Min(tensors) {
-  return tensors.reduce((a, b) => pairwise(a, b, (x, y) => Math.min(x, y)));
+  return tensors.reduce((a, b) => pairwise(a, b, Math.min));
 }
 
-function Greater([a, b]) {
-  return pairwise(a, b, (x, y) => Number(x > y), Uint8Array);
-}
-
-function Less([a, b]) {
-  return pairwise(a, b, (x, y) => Number(x < y), Uint8Array);
-}
-
-function GreaterOrEqual([a, b]) {
-  return pairwise(a, b, (x, y) => Number(x >= y), Uint8Array);
-}
-
-function LessOrEqual([a, b]) {
-  return pairwise(a, b, (x, y) => Number(x <= y), Uint8Array);
-}
-
-function Equal([a, b]) {
-  return pairwise(a, b, (x, y) => Number(x === y), Uint8Array);
-}
-
-function And([a, b]) {
-  return pairwise(a, b, (x, y) => x & y);
-}
-
-function Or([a, b]) {
-  return pairwise(a, b, (x, y) => x | y);
-}
-
-function Not([x]) {
-  return each(x, (v) => 1 - v);
-}
+const Greater = comparison((x, y) => x > y);
+const Less = comparison((x, y) => x < y);
+const GreaterOrEqual = comparison((x, y) => x >= y);
+const LessOrEqual = comparison((x, y) => x <= y);
+const Equal = comparison((x, y) => x === y);
+const And = binary((x, y) => x & y);
+const Or = binary((x, y) => x | y);
+const Not = unary((v) => 1 - v);
 
 function Where([condition, a, b]) {
   const shape = commonShape(condition.shape, a.shape, b.shape);
@@ -274,45 +256,16 @@ function Identity([x]) {
   return x;
 }
 
-function Neg([x]) {
-  return each(x, (v) => -v);
-}
-
-function Abs([x]) {
-  return each(x, Math.abs);
-}
-
-function Exp([x]) {
-  return each(x, Math.exp);
-}
-
-function Log([x]) {
-  return each(x, Math.log);
-}
-
-function Sin([x]) {
-  return each(x, Math.sin);
-}
-
-function Cos([x]) {
-  return each(x, Math.cos);
-}
-
-function Sign([x]) {
-  return each(x, Math.sign);
-}
-
-function Floor([x]) {
-  return each(x, Math.floor);
-}
-
-function Sqrt([x]) {
-  return each(x, Math.sqrt);
-}
-
-function Reciprocal([x]) {
-  return each(x, (v) => 1 / v);
-}
+const Neg = unary((v) => -v);
+const Abs = unary(Math.abs);
+const Exp = unary(Math.exp);
+const Log = unary(Math.log);
+const Sin = unary(Math.sin);
+const Cos = unary(Math.cos);
+const Sign = unary(Math.sign);
+const Floor = unary(Math.floor);
+const Sqrt = unary(Math.sqrt);
+const Reciprocal = unary((v) => 1 / v);
 
 function Clip([x, low, high]) {
   const least = low ? low.data[0] : -Infinity;
@@ -351,9 +304,7 @@ function HardSigmoid([x], { alpha = 0.2, beta = 0.5 }) {
   return each(x, (v) => Math.min(Math.max(alpha * v + beta, 0), 1));
 }
 
-function HardSwish([x]) {
-  return each(x, (v) => (v * Math.min(Math.max(v + 3, 0), 6)) / 6);
-}
+const HardSwish = unary((v) => (v * Math.min(Math.max(v + 3, 0), 6)) / 6);
 
 function Sigmoid([x]) {
   const data = new Float32Array(x.data.length);
@@ -361,26 +312,16 @@ function Sigmoid([x]) {
   return { data, shape: x.shape };
 }
 
-function Tanh([x]) {
-  return each(x, Math.tanh);
-}
-
-function Softplus([x]) {
-  return each(x, softplus);
-}
-
-function Mish([x]) {
-  return each(x, (v) => v * Math.tanh(softplus(v)));
-}
+const Tanh = unary(Math.tanh);
+const Softplus = unary(softplus);
+const Mish = unary((v) => v * Math.tanh(softplus(v)));
 
 /** log(1 + eˣ), written so that a large x does not overflow. */
 function softplus(x) {
   return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 }
 
-function Erf([x]) {
-  return each(x, erf);
-}
+const Erf = unary(erf);
 
 function Gelu([x], { approximate = "none" }) {
   if (approximate === "none") return each(x, (v) => 0.5 * v * (1 + erf(v * Math.SQRT1_2)));
