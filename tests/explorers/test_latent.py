@@ -1,6 +1,5 @@
 """The explorer of a decoder: what the reader does, and what the page then shows."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,50 +7,12 @@ import numpy as np
 import pytest
 import torch
 import traitlets
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 from torch import nn
 
 from gennotes.explorers import LatentExplorer, latent
-from gennotes.explorers.host import bundle, read
 
-PIXELS = """() => {
-  const canvas = document.querySelector("canvas");
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  return { width: canvas.width, height: canvas.height, data: Array.from(data) };
-}"""
-
-
-class Opened:
-    """A page with explorers, and everything that it asked for or complained of."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address = page, address
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(address)
-
-    def z(self) -> np.ndarray:
-        self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        return np.array(json.loads(self.page.locator(".gn-explorer").first.get_attribute("data-z")))
-
-    def pixels(self) -> np.ndarray:
-        """Grey values (H, W) of the first canvas; its three colours must agree."""
-        self.z()
-        found = self.page.evaluate(PIXELS)
-        data = np.array(found["data"]).reshape(found["height"], found["width"], 4)
-        assert (data[..., 0] == data[..., 1]).all()
-        assert (data[..., 0] == data[..., 2]).all()
-        assert (data[..., 3] == 255).all()
-        return data[..., 0]
-
-
-def write(folder: Path, *pieces: str) -> str:
-    file = folder / "page.html"
-    file.write_text(f"<!doctype html><html lang=en><meta charset=utf-8><title>page</title>{''.join(pieces)}", "utf-8")
-    return file.as_uri()
+from .pages import Opened, hosted, write
 
 
 @pytest.fixture
@@ -245,29 +206,8 @@ def test_what_goes_wrong_is_said_in_one_line(browser, explorer, tmp_path):
 
 def test_python_and_the_page_follow_each_other(browser, explorer, decoder, anchors):
     """The module under a stand-in for the model that anywidget gives it in JupyterLab."""
-    page = browser.new_page()
-    values = {name: getattr(explorer, name) for name in explorer.trait_names(sync=True) if not name.startswith("_")}
-    values.pop("layout")
-    page.set_content("<main></main>")
-    page.evaluate(
-        """async ([text, values]) => {
-          const { default: explorer } = await import("data:text/javascript," + encodeURIComponent(text));
-          const heard = {};
-          window.saved = [];
-          window.model = {
-            get: (name) => values[name],
-            set: (name, value) => { values[name] = value; heard[`change:${name}`]?.(); },
-            save_changes: () => saved.push(values.z),
-            on: (event, listener) => { heard[event] = listener; },
-            off: (event) => { delete heard[event]; },
-          };
-          window.heard = heard;
-          window.end = explorer.render({ model, el: document.querySelector("main") });
-        }""",
-        [bundle(read("latent.js")), values],
-    )
-    opened = Opened.__new__(Opened)
-    opened.page = page
+    opened = hosted(browser, explorer)
+    page = opened.page
     page.evaluate("z => model.set('z', z)", anchors[2].tolist())  # as a change in Python arrives
     assert np.array_equal(opened.z(), anchors[2])
     assert differs(opened, decoder) <= 2
