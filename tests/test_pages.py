@@ -287,7 +287,7 @@ def test_explorers_answer(browser: Browser, base: str, page: str) -> None:
             explorer.scroll_into_view_if_needed()
             # JupyterLab takes no key from an element that carries this mark.
             assert explorer.locator("input:not([data-lm-suppress-shortcuts])").count() == 0
-            keyed = explorer.locator("input[type=range]:visible, [role=application]:visible").first
+            keyed = explorer.locator(":is(input[type=range], [role=slider], [role=application]):visible").first
             seen = [explorer.evaluate(LOOK)]
             keyed.focus()
             for _ in range(8):
