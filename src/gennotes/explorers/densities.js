@@ -283,18 +283,19 @@ class Stage {
     return [low < -1e-3 ? Math.min(1.2 * low, -0.02) : 0, 1.12 * high];
   }
 
-  /** A plus and a minus where the area is widest, if there is room. */
-  showSigns(xs, upper, lower) {
+  /** A plus and a minus in the middle of where the area is high (above `near` of its largest height), if there is room. */
+  showSigns(xs, upper, lower, near = 0.6) {
     if (this.view.view === "transport" || this.view.view === "js") return;
     for (const [word, sign] of [[this.plus, 1], [this.minus, -1]]) {
       const sizes = upper.map((value, i) => (Number.isFinite(value) ? sign * (value - lower[i]) : 0));
       const largest = Math.max(...sizes);
-      const first = sizes.indexOf(largest);
-      let last = first;
-      while (sizes[last + 1] > 0.99 * largest) last += 1; // the middle of a plateau
+      let [first, last] = [sizes.indexOf(largest), sizes.indexOf(largest)];
+      while (sizes[first - 1] > near * largest) first -= 1; // the middle of what is high
+      while (sizes[last + 1] > near * largest) last += 1;
+      const middle = Math.round((first + last) / 2);
       const pixels = Math.abs(this.lower.y(largest) - this.lower.y(0));
       if (!(largest > 0) || pixels < 18) word.textContent = "";
-      else this.lower.say(word, sign > 0 ? "+" : "\u2212", (xs[first] + xs[last]) / 2, (upper[first] + lower[first]) / 2, { dy: 6 });
+      else this.lower.say(word, sign > 0 ? "+" : "\u2212", xs[middle], (upper[middle] + lower[middle]) / 2, { dy: 6 });
     }
   }
 }
@@ -590,7 +591,7 @@ class BarStage extends Stage {
       word.setAttribute("y", panel.height - 6);
       panel.say(infinite, names.some((name) => lines[name][k] === Infinity) ? "+∞" : "", places[k], panel.high, { dy: 14 });
     }
-    if (view.view === "kl") this.showSigns(places, upper, lower);
+    if (view.view === "kl") this.showSigns(places, upper, lower, 1);
   }
 
   /** A distribution function of outcomes: a step up at each. */

@@ -184,9 +184,11 @@ def _domain(*specs: dict[str, Any]) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
-def picture(p: dict[str, Any], q: dict[str, Any], domain: tuple[float, float]) -> str:
-    """A still picture of P and Q as a PNG in a data URI."""
-    figure = style.house(_draw)(p, q, domain)
+def picture(
+    p: dict[str, Any], q: dict[str, Any], domain: tuple[float, float], names: tuple[str, str] = ("P", "Q")
+) -> str:
+    """A still picture of P and Q, under their names, as a PNG in a data URI."""
+    figure = style.house(_draw)(p, q, domain, names)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
     small = io.BytesIO()
@@ -195,8 +197,9 @@ def picture(p: dict[str, Any], q: dict[str, Any], domain: tuple[float, float]) -
     return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
 
 
-def _draw(p: dict[str, Any], q: dict[str, Any], domain: tuple[float, float]) -> style.Figure:
+def _draw(p: dict[str, Any], q: dict[str, Any], domain: tuple[float, float], names: tuple[str, str]) -> style.Figure:
     figure = style.Figure(height=3.0, raster=True)
+    first, second = names
     axes = figure.subplots()
     if p["kind"] == "bars":
         masses = np.array(p["masses"])
@@ -206,13 +209,13 @@ def _draw(p: dict[str, Any], q: dict[str, Any], domain: tuple[float, float]) -> 
         else:
             others = np.array(q["masses"])
         places = np.arange(1, len(masses) + 1)
-        axes.bar(places - 0.2, masses, 0.36, color=style.DATA, alpha=0.8, label="P")
-        axes.bar(places + 0.2, others, 0.36, facecolor="none", edgecolor=style.MODEL, linestyle="--", label="Q")
+        axes.bar(places - 0.2, masses, 0.36, color=style.DATA, alpha=0.8, label=first)
+        axes.bar(places + 0.2, others, 0.36, facecolor="none", edgecolor=style.MODEL, linestyle="--", label=second)
         axes.set_xticks(places, p.get("labels", places))
     else:
         x = np.linspace(*domain, 601)
-        axes.plot(x, density(p, x), color=style.DATA, label="P")
-        axes.plot(x, density(q, x), color=style.MODEL, linestyle="--", label="Q")
+        axes.plot(x, density(p, x), color=style.DATA, label=first)
+        axes.plot(x, density(q, x), color=style.MODEL, linestyle="--", label=second)
         axes.set_xlim(*domain)
     axes.set_ylim(bottom=0)
     axes.legend()

@@ -69,5 +69,11 @@ def fit(
     q = checked({"kind": "normal", "mean": start[0], "sd": start[1]}, "q")
     domain = (-6.0, 6.0)
     return FitExplorer(
-        p=p, q=q, objective=objective, domain=list(domain), title=title, alt=alt, poster=picture(p, q, domain)
+        p=p,
+        q=q,
+        objective=objective,
+        domain=list(domain),
+        title=title,
+        alt=alt,
+        poster=picture(p, q, domain, ("p", "q")),
     )

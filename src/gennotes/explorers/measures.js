@@ -254,7 +254,7 @@ const DENSITIES = { entropy, crossEntropy, kl, js, wasserstein };
 
 // --------------------------------------------------------------------------------------------- fitting a normal to p
 
-/** What is minimised over the normal q, and what stands with ∂ log q inside of its gradient: ∇ = ∫ weight · ∇ log q. */
+/** What is minimised over the normal q, and what stands beside ∇ log q inside of its gradient. */
 const OBJECTIVES = {
   forward: { value: (p, q) => kl(p, q), weight: (logP) => -Math.exp(logP) },
   reverse: { value: (p, q) => kl(q, p), weight: (logP, logQ) => Math.exp(logQ) * (logQ - logP) },
@@ -267,8 +267,9 @@ export function objective(name, pSpec, qSpec) {
 }
 
 /**
- * Its gradient in (mean, log sd) of the normal q, by quadrature. In the mean of f under q, ∇ ∫ q f = ∫ q f ∇ log q + ∫ q ∇f,
- * and the last term is zero for both f = log q − log p and f = log q − log m together with what m adds in JS.
+ * Its gradient in (mean, log sd) of the normal q, by quadrature, with ∇q = q ∇ log q:
+ *   ∇ KL(p ‖ q) = −∫ p ∇ log q,   ∇ KL(q ‖ p) = ∫ q (log q − log p) ∇ log q,   ∇ JS = ½ ∫ q (log q − log m) ∇ log q.
+ * What else the product rule gives is a multiple of ∫ ∇q, which is 0. ∇ log q = (t/sd, t² − 1) at x = mean + t·sd.
  * @returns {[number, number]}
  */
 export function gradient(name, pSpec, qSpec) {
