@@ -556,7 +556,7 @@ class BarStage extends Stage {
     if (this.middle) {
       const path = places.map((at, k) => `M${upper.x(at - 0.44)} ${upper.y((ps[k] + qs[k]) / 2)}H${upper.x(at + 0.44)}`).join("");
       for (const line of this.middle) line.setAttribute("d", path);
-      upper.say(this.names.m, "M", places[0] - 0.44, (ps[0] + qs[0]) / 2, { dx: -3, dy: 4, anchor: "end" });
+      upper.say(this.names.m, "M", places[0] - 0.44, (ps[0] + qs[0]) / 2, { dx: 2, dy: -6, anchor: "start" });
     }
     for (const [letter, masses] of [["p", ps], ["q", qs]]) {
       const k = masses.indexOf(Math.max(...masses));
