@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from browser import browser, pytest_collection_modifyitems, pytest_terminal_summary  # noqa: F401
+from firefox import firefox  # noqa: F401
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
