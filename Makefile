@@ -2,11 +2,12 @@
 #   PYTHON=…  the interpreter .venv is made with (3.11 to 3.13); by default the first fitting one on the PATH
 #   VENV=…    an environment that is already there (a GPU machine without a network); nothing is installed if it has what is needed
 #   BROWSER=… a Chromium or Chrome for the page tests; BROWSER=none leaves them out
+#   FIREFOX=… a Firefox for them; FIREFOX=none leaves these out
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup book lab test check study clean
+.PHONY: help setup book lab test check study screenshots clean
 
 ifdef VENV
 override VENV := $(abspath $(VENV))
@@ -16,14 +17,14 @@ override VENV := $(CURDIR)/.venv
 READY := .venv/.ready
 endif
 PY := $(VENV)/bin/python3
-export PYTHON BROWSER
+export PYTHON BROWSER FIREFOX
 export PATH := $(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 # One kernel at a time, whose debugger is off: its frozen-modules warning would stand in the log.
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 setup: $(READY) ## make .venv and install the tested versions into it
 
@@ -43,6 +44,9 @@ check: $(READY) ## check the style of code and notebooks, in seconds
 study: $(READY) ## measure at length and write book/measurements: make study NAME=…
 	@$(PY) -m gennotes.studies $(NAME)
 
+screenshots: $(READY) system book ## take pictures of every page, as phone, tablet and desktop show it, light and dark
+	@$(PY) tools/screenshots.py
+
 clean: ## remove the built book, caches of tools and .venv
 	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis .coverage .venv
 
@@ -54,6 +58,6 @@ environment:
 	@sh tools/setup.sh install $(VENV)
 	@touch $@
 
-# What the tests need of the system: a browser, and Debian's copy of Fashion-MNIST.
+# What the tests need of the system: browsers, and Debian's copy of Fashion-MNIST.
 system:
 	@sh tools/system.sh

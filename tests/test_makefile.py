@@ -15,7 +15,16 @@ TARGETS = re.findall(r"^(\w+):.*## ", MAKEFILE, re.MULTILINE)
 
 
 def call(*command: str | Path, **variables: str) -> subprocess.CompletedProcess:
-    ours = ("PYTHON", "VENV", "BROWSER", "MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS")  # of `make test` itself
+    ours = (
+        "PYTHON",
+        "VENV",
+        "BROWSER",
+        "FIREFOX",
+        "MAKEFLAGS",
+        "MAKEOVERRIDES",
+        "MAKELEVEL",
+        "MFLAGS",
+    )  # of `make test` itself
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     return subprocess.run(
         command, cwd=ROOT, env=environment | variables, capture_output=True, text=True, check=False, timeout=120
@@ -41,7 +50,7 @@ def test_make_alone_lists_the_targets() -> None:
     assert done.returncode == 0
     listed = re.findall(r"^  make (\w+) +(\S.*)$", done.stdout, re.MULTILINE)
     assert [name for name, _ in listed] == TARGETS
-    assert {"setup", "book", "lab", "test", "check", "study", "clean"} <= set(TARGETS)
+    assert {"setup", "book", "lab", "test", "check", "study", "screenshots", "clean"} <= set(TARGETS)
     assert len(done.stdout.splitlines()) == len(TARGETS)
     phony = set(re.search(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE).group(1).split())
     assert phony == set(TARGETS)
@@ -136,6 +145,29 @@ def test_pins_are_exact_and_within_the_ranges() -> None:
         assert pinned >= tuple(int(number) for number in least.split("."))
 
 
-def test_a_browser_that_is_not_there() -> None:
-    line = refusal(call("sh", "tools/system.sh", BROWSER="/no/such/browser"))
-    assert "BROWSER=none" in line
+@pytest.mark.parametrize("variable", ["BROWSER", "FIREFOX"])
+def test_a_browser_that_is_not_there(variable: str) -> None:
+    line = refusal(call("sh", "tools/system.sh", **{variable: "/no/such/browser"}))
+    assert line.startswith(f"{variable}=/no/such/browser is not found")
+    assert f"{variable}=none" in line
+
+
+def test_no_browser_at_all(tmp_path: Path) -> None:
+    """Where nothing can be installed, each missing program has its line, and only what is left out is not missed."""
+    everything = call("/bin/sh", "tools/system.sh", PATH=str(tmp_path))
+    assert everything.returncode == 1
+    assert [line.split(":")[0] for line in everything.stderr.splitlines()][:2] == [
+        "No Chromium or Chrome",
+        "No Firefox",
+    ]
+    left_out = call("/bin/sh", "tools/system.sh", PATH=str(tmp_path), FIREFOX="none")
+    assert left_out.returncode == 1
+    assert "Chromium" in left_out.stderr
+    assert "Firefox" not in left_out.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("no-such-page", "no page is called no-such-page"), ("../x", "no page is called")]
+)
+def test_pictures_of_a_page_that_is_not_there(name: str, line: str) -> None:
+    assert line in refusal(call(sys.executable, "tools/screenshots.py", name))
