@@ -4,7 +4,7 @@
  * `network.py` packs a graph, `load` unpacks it, `run` walks through its nodes in their order. One operator of ONNX is
  * one function below; https://onnx.ai/onnx/operators/ says what each of them computes. To add an operator, write its
  * function and name it in `operators`: the packer reads that table, and refuses a network that needs more. The matrix
- * products, which take most of the time, are in `product.js`. The slowest network of `make bench` answers in 4 ms, a
+ * products, which take most of the time, are in `product.js`. The slowest network of `benchmarks/page.py` takes 4 ms, a
  * quarter of a frame: it needs no Web Worker.
  *
  * @typedef {Float32Array | Float64Array | Uint8Array} Numbers floats, integers (exact up to 2^53), truth values
