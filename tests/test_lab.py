@@ -77,9 +77,13 @@ def lab(notebook: Path, tmp_path: Path) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"--{name}={value}" for name, value in options.items()]
-    notices = tmp_path / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
-    notices.parent.mkdir(parents=True)
-    notices.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    for name, values in {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "docmanager-extension/plugin": {"autosaveInterval": 5},  # seconds
+    }.items():
+        setting = tmp_path / f"settings/@jupyterlab/{name}.jupyterlab-settings"
+        setting.parent.mkdir(parents=True)
+        setting.write_text(json.dumps(values))
     log = tmp_path / "lab.log"
     with log.open("w") as out:
         server = subprocess.Popen(
@@ -187,12 +191,10 @@ def test_an_explorer_in_lab(browser: Browser, lab: str, notebook: Path) -> None:
         wait_for(lambda: opened.z(1) == opened.z(2) != [1.5, -1.5], "the first follows the second")
         wait_for(lambda: opened.picture(1) == opened.picture(2) != by_python, "and so does its picture")
 
-        # What is saved: the views, and neither weights nor pictures.
+        # What Lab saves by itself: the views, and neither weights nor pictures.
         written = notebook.stat().st_mtime_ns
-        opened.page.keyboard.press("Escape")
-        opened.page.keyboard.press("Control+s")
         wait_for(lambda: notebook.stat().st_mtime_ns != written, "the notebook is saved")
-        text = notebook.read_text()
+        text = wait_for(notebook.read_text, "it is written")
         assert "application/vnd.jupyter.widget-view+json" in text
         assert len(text) < 100_000
         assert "base64" not in text
