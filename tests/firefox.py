@@ -70,7 +70,9 @@ def firefox() -> Iterator[Firefox]:
         with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as program:
             try:
                 address = next(filter(None, (re.search(r"ws://\S+", line) for line in program.stderr)))[0]
-                yield Firefox(address)
+                window = Firefox(address)
+                yield window
+                window.socket.close()
             finally:
                 program.terminate()
                 program.communicate(timeout=SECONDS)
