@@ -47,7 +47,7 @@ class Firefox:
         """The value of an expression of JavaScript, or of the promise that it is, as JSON."""
         answer = self.call(
             "script.evaluate",
-            expression=f"(async () => JSON.stringify(await ({expression})))()",
+            expression=f"(async () => JSON.stringify((await ({expression})) ?? null))()",
             target={"context": self.window},
             awaitPromise=True,
         )
