@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from built import PAGES, WITH_EXPLORER, visit
+from built import CHAPTERS, PAGES, WITH_EXPLORER, visit
 from playwright.sync_api import Browser, Page
 
 AXE = Path(find_spec("axe_playwright_python").origin).parent / "axe.min.js"
@@ -43,11 +43,16 @@ def test_axe_finds_nothing(browser: Browser, html: Path, page: str, scheme: str)
         assert opened.page.locator(".gn-explorer-host .gn-explorer").count() == hosts
         unfold(opened.page)
         opened.page.add_script_tag(path=AXE)
-        # The insides of a formula are drawn by pseudo-elements, which axe cannot see.
-        assert violations(opened.page, ["mjx-math"]) == []
+        # The insides of a formula are drawn by pseudo-elements, which axe cannot see. The colours of code are the same in
+        # all chapters: beyond the first, its thousands of spans, which take axe most of its time, become plain text.
+        if page == CHAPTERS[0]:
+            assert violations(opened.page, ["mjx-math"]) == []
+        opened.page.evaluate("for (const code of document.querySelectorAll('pre')) code.textContent = code.textContent")
+        if page != CHAPTERS[0]:
+            assert violations(opened.page, ["mjx-math"]) == []
         opened.page.set_viewport_size({"width": 390, "height": 844})
-        # Code has the same colours at every width.
-        assert violations(opened.page, ["mjx-math", "pre span"]) == []
+        opened.page.wait_for_timeout(500)  # what is too wide now is given to the keyboard a moment later
+        assert violations(opened.page, ["mjx-math"]) == []
 
 
 def test_axe_would_find_something(browser: Browser, html: Path) -> None:
@@ -89,7 +94,9 @@ def test_explorers_have_names(browser: Browser, html: Path, page: str) -> None:
 @pytest.mark.parametrize("page", WITH_EXPLORER)
 def test_focus_is_visible(browser: Browser, html: Path, page: str) -> None:
     """Every control of an explorer looks different while the keyboard is on it."""
-    look = "e => ['outline', 'boxShadow'].map((name) => getComputedStyle(e)[name]).join()"
+    # A handle of a drawing shows it by the knob within.
+    look = """e => [e, ...e.children].flatMap(each => ['outline', 'boxShadow', 'fill', 'stroke', 'strokeWidth']
+      .map(name => getComputedStyle(each)[name])).join()"""
     with visit(browser, html.as_uri(), f"{page}.html", reduced_motion="reduce") as opened:
         opened.page.keyboard.press("Tab")  # from now on the browser takes the reader for one with a keyboard
         for control in opened.page.locator(FOCUSABLE).all():

@@ -1,4 +1,4 @@
-/** What the pages need besides their style sheet: paper, and formulas wider than the column. */
+/** What the pages need besides their style sheet: paper, and what is wider than the column. */
 
 /** On paper nothing can be unfolded and nothing is dark. After printing, the page is as it was. */
 function preparePaper() {
@@ -17,11 +17,11 @@ function preparePaper() {
   });
 }
 
-/** A displayed formula that is too wide scrolls in its box, which the keyboard can then reach; one in the text may break. */
-function fitFormulas() {
-  for (const formula of document.querySelectorAll("div.math mjx-container")) {
-    if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
-    else formula.removeAttribute("tabindex");
+/** What is too wide scrolls in its box, which the keyboard can then reach; a formula in the text may break instead. */
+function fit() {
+  for (const box of document.querySelectorAll("div.math mjx-container, .bd-article pre")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
   }
   const inText = [...document.querySelectorAll(".bd-article span.math")];
   for (const formula of inText) formula.classList.remove("too-wide");
@@ -36,5 +36,6 @@ preparePaper();
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
   // Whatever changes the column's size, a fold that opens among it: measure again.
-  new ResizeObserver(() => requestAnimationFrame(fitFormulas)).observe(document.querySelector(".bd-article"));
+  const article = document.querySelector(".bd-article"); // the search page has none
+  if (article) new ResizeObserver(() => requestAnimationFrame(fit)).observe(article);
 });

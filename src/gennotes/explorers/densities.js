@@ -436,6 +436,7 @@ class LineStage extends Stage {
 // ---------------------------------------------------------------------------------------------------------------- bars
 
 const BAR_WIDTH = 0.36; // of the place that an outcome has
+const HOLD = 14; // pixels above and below the top of a bar that take hold of it
 
 class BarStage extends Stage {
   constructor(view) {
@@ -549,7 +550,9 @@ class BarStage extends Stage {
       const mass = this.masses(letter)[k];
       const [at, y] = [sides[letter][k], upper.y(mass)];
       const [a, b] = [upper.x(at - BAR_WIDTH / 2), upper.x(at + BAR_WIDTH / 2)];
-      for (const path of mark.children) path.setAttribute("d", `M${a} ${y}H${b}`);
+      const [hold, edge] = mark.children;
+      hold.setAttribute("d", `M${a} ${y - HOLD}H${b}V${y + HOLD}H${a}Z`);
+      edge.setAttribute("d", `M${a} ${y}H${b}`);
       mark.setAttribute("aria-valuenow", mass.toFixed(3));
       mark.setAttribute("aria-valuetext", `${mass.toFixed(3)}`);
     }
