@@ -43,8 +43,8 @@ def test_axe_finds_nothing(browser: Browser, html: Path, page: str, scheme: str)
         assert opened.page.locator(".gn-explorer-host .gn-explorer").count() == hosts
         unfold(opened.page)
         opened.page.add_script_tag(path=AXE)
-        # The insides of a formula are drawn by pseudo-elements, which axe cannot see. The colours of code are the same in
-        # all chapters: beyond the first, its thousands of spans, which take axe most of its time, become plain text.
+        # The insides of a formula are drawn by pseudo-elements, which axe cannot see. The colours of code are the same
+        # in all chapters: beyond the first, its thousands of spans, which take axe most of its time, become plain text.
         if page == CHAPTERS[0]:
             assert violations(opened.page, ["mjx-math"]) == []
         opened.page.evaluate("for (const code of document.querySelectorAll('pre')) code.textContent = code.textContent")

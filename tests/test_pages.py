@@ -351,7 +351,9 @@ def decode(network: dict[str, Any], z: list[float]) -> np.ndarray:
 def shown(explorer: Locator) -> tuple[list[float], np.ndarray]:
     """The z that an explorer names, and the grey values of its picture."""
     frames(explorer.page)
-    return json.loads(explorer.get_attribute("data-z")), np.array(explorer.locator("canvas.gn-picture").evaluate(GREYS))
+    return json.loads(explorer.get_attribute("data-z")), np.array(
+        explorer.locator("canvas.gn-picture").first.evaluate(GREYS)
+    )
 
 
 @pytest.mark.parametrize("page", WITH_EXPLORER)
