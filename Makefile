@@ -7,7 +7,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup book lab test check study screenshots clean
+.PHONY: help setup book lab test check study screenshots soak clean
 
 ifdef VENV
 override VENV := $(abspath $(VENV))
@@ -46,6 +46,9 @@ study: $(READY) ## measure at length and write book/measurements: make study NAM
 
 screenshots: $(READY) system book ## take pictures of every page, as phone, tablet and desktop show it, light and dark
 	@$(PY) tools/screenshots.py
+
+soak: $(READY) ## the long form of the tests that have one: 200 runs killed, 100,000 mutilated files
+	@GENNOTES_DEVICE=cpu $(PY) -m pytest --soak -s tests/test_survival.py tests/data/test_fuzz.py
 
 clean: ## remove the built book, caches of tools and .venv
 	rm -rf book/_build .pytest_cache .ruff_cache .hypothesis .coverage .venv
