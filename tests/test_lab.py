@@ -17,7 +17,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page
 
-SECONDS = 180  # at most, for what is waited for: a busy machine is no failure
+SECONDS = 360  # at most, for what is waited for: a busy machine is no failure
+ATTEMPTS = 8
 CELLS = [
     """import ipywidgets
 import torch
@@ -38,14 +39,14 @@ first, second = explore("first"), explore("second")""",
 PICTURE = "canvas => canvas.toDataURL()"
 
 
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
     """Ask again and again until the answer is true, and return it."""
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := condition():
             return answer
         time.sleep(0.1)
-    pytest.fail(f"{what}: not within {SECONDS} s")
+    raise TimeoutError(f"{what}: not within {seconds} s")
 
 
 @pytest.fixture
@@ -116,13 +117,19 @@ class Notebook:
 
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
-        page.set_default_timeout(SECONDS * 1000)
-        page.goto(address)
         self.cells = page.locator(".jp-Notebook .jp-CodeCell")
-        self.cells.last.wait_for()
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()  # the kernel is there
+        page.set_default_timeout(SECONDS * 1000)
+        for attempt in range(ATTEMPTS):  # on a busy machine Lab may miss its kernel's first answers, and never recover
+            page.goto(address)
+            self.cells.last.wait_for()
+            page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()  # the kernel is there
+            try:
+                return self.run(0, SECONDS / ATTEMPTS)
+            except TimeoutError:
+                if attempt + 1 == ATTEMPTS:
+                    raise
 
-    def run(self, index: int) -> None:
+    def run(self, index: int, seconds: float = SECONDS) -> None:
         """Run a cell and wait for its number."""
         cell, before, pressed = self.cells.nth(index), self.prompt(index), 0.0
 
@@ -135,7 +142,7 @@ class Notebook:
                 self.page.keyboard.press("Control+Enter")
             return now != before and now.strip("[]:").isdecimal()
 
-        wait_for(has_run, f"cell {index} runs")
+        wait_for(has_run, f"cell {index} runs", seconds)
         assert cell.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() == []
 
     def prompt(self, index: int) -> str:
@@ -155,7 +162,7 @@ def test_an_explorer_in_lab(browser: Browser, lab: str, notebook: Path) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 1600}, reduced_motion="reduce")
     try:
         opened = Notebook(context.new_page(), lab)
-        for index in range(3):
+        for index in (1, 2):
             opened.run(index)
         for index in (1, 2):
             opened.cells.nth(index).locator("canvas.gn-picture").wait_for()
