@@ -8,6 +8,8 @@ import torch
 import traitlets
 from torch import nn
 
+from gennotes.models import evaluating
+
 from .host import Explorer
 from .images import data_uri, mosaic
 from .network import pack
@@ -125,17 +127,13 @@ class Decode:
 
     @torch.no_grad()
     def _one(self, z: torch.Tensor) -> np.ndarray:
-        training = [module for module in self.decoder.modules() if module.training]
-        self.decoder.eval()
         try:
-            x = self.decoder(z).float().cpu().numpy()
+            with evaluating(self.decoder):
+                x = self.decoder(z).float().cpu().numpy()
         except RuntimeError as error:
             raise ValueError(
                 f"decoder does not take z of shape {tuple(z.shape)}: {error}; check latent={z.shape[1]}"
             ) from error
-        finally:
-            for module in training:
-                module.training = True
         if x.ndim != 4 or x.shape[:2] != (1, 1):
             raise ValueError(f"decoder gives {x.shape} for z {tuple(z.shape)}; it must give (1, 1, H, W)")
         if not (x.min() >= 0 and x.max() <= 1):

@@ -8,6 +8,7 @@ import traitlets
 from torch import nn
 
 from gennotes.figures import style
+from gennotes.models import evaluating
 
 from .images import data_uri, mosaic
 from .latent import CodeExplorer, Decode
@@ -128,15 +129,11 @@ def _pack_encoder(encoder: nn.Module, size: tuple[int, int], latent: int, like: 
     if size[0] != size[1]:
         raise ValueError(f"images are {size[0]} × {size[1]}; a drawing is square: give encoder=None, or square images")
     example = torch.zeros(1, 1, *size, device=like.device, dtype=like.dtype)
-    training = [module for module in encoder.modules() if module.training]
-    encoder.eval()
     try:
-        code = encoder(example)
+        with evaluating(encoder):
+            code = encoder(example)
     except RuntimeError as error:
         raise ValueError(f"encoder does not take an image of shape {tuple(example.shape)}: {error}") from error
-    finally:
-        for module in training:
-            module.training = True
     if not isinstance(code, torch.Tensor) or code.shape != (1, latent):
         given = tuple(code.shape) if isinstance(code, torch.Tensor) else f"a {type(code).__name__}"
         raise ValueError(f"encoder gives {given}; it must give the mean of the code alone, (1, {latent})")
