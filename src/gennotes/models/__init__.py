@@ -1,7 +1,8 @@
 """Networks: `torch.nn` only. They know no loss and no training loop."""
 
+from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gennotes.models.evaluation import evaluating
 from gennotes.models.mlp import MLP
 from gennotes.models.vae import VAE, GaussianHead, reparameterise
 
-__all__ = ["MLP", "VAE", "GaussianHead", "evaluating", "reparameterise"]
+__all__ = ["MLP", "VAE", "DCGANDiscriminator", "DCGANGenerator", "GaussianHead", "evaluating", "reparameterise"]
