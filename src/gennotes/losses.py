@@ -1,12 +1,14 @@
 """Pure functions of logits and parameters: what the models are trained on.
 
 Likelihoods are in nats per image and the mean over the batch is the caller's. The losses of adversarial players are
-means over the batch, the last axis of the scores, so that scores (S, B) of an ensemble give its S losses.
+means over the batch, the last axis of the scores, so that scores (S, B) of an ensemble give its S losses. What a
+network gives in bfloat16 or float16 is taken to float32 first.
 """
 
+import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +46,40 @@ def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
             f"bernoulli_log_likelihood got x {tuple(x.shape)} and logits {tuple(logits.shape)}; "
             "give x as (B, ...) and logits as the same shape, or that shape behind dimensions of samples."
         )
-    return (x * logits - F.softplus(logits)).sum(tuple(range(1 - x.dim(), 0)))
+    pixels = 1 - x.dim()
+    return _LogLikelihood.apply(x.flatten(1), _wide(logits).flatten(pixels))
+
+
+def _wide(x: Tensor) -> Tensor:
+    """x in float32 if it is in a narrower type: sums and logarithms need the digits."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+class _LogLikelihood(torch.autograd.Function):
+    """Σ_i [ x_i ℓ_i − log(1 + exp ℓ_i) ] over the last axis, of x (B, D) and ℓ (..., B, D).
+
+    log(1 + exp ℓ) = max(ℓ, 0) − log σ(|ℓ|), and a sum of logarithms is the logarithm of a product: σ(|ℓ|) is at least
+    ½, so that a product of 112 of them is at least 2^−112, within float32's range of 2^−126. That is one exponential a
+    pixel and a logarithm for up to 112 of them, where `softplus` takes two functions a pixel, and slow ones on a CPU.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, logits: Tensor) -> Tensor:
+        count = logits.shape[-1]
+        group = max(n for n in range(1, 113) if count % n == 0)
+        spared = logits.abs().sigmoid_().unflatten(-1, (count // group, group)).prod(-1).log_().sum(-1)
+        return spared - torch.addcmul(logits.clamp(min=0), x, logits, value=-1).sum(-1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, logits = ctx.saved_tensors
+        slope = slope.unsqueeze(-1)
+        for_x = (slope * logits).sum_to_size(x.shape) if ctx.needs_input_grad[0] else None
+        return for_x, slope * (x - torch.sigmoid(logits)) if ctx.needs_input_grad[1] else None
 
 
 def elbo(
@@ -73,7 +108,7 @@ def elbo(
     if beta < 0:
         raise ValueError(f"elbo got beta {beta}; give a weight of at least 0.")
     reconstruction = bernoulli_log_likelihood(x, logits)
-    kl = kl_normal(mu, log_var)
+    kl = kl_normal(_wide(mu), _wide(log_var))
     return ELBO(reconstruction - beta * kl, reconstruction, kl)
 
 
@@ -93,6 +128,17 @@ def iwae(log_w: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------------ adversarial players
 
 
+def _widened(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A loss whose scores are taken to float32 first, if they are in a narrower type."""
+
+    @functools.wraps(loss)
+    def widened(*scores: Tensor, **named: Tensor) -> Tensor:
+        return loss(*map(_wide, scores), **{name: _wide(score) for name, score in named.items()})
+
+    return widened
+
+
+@_widened
 def discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """What a discriminator minimises: −V(D, G) = −E log D(x) − E log(1 − D(G(z))), with D = sigmoid of the logit.
 
@@ -103,6 +149,7 @@ def discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-real).mean(-1) + F.softplus(fake).mean(-1)
 
 
+@_widened
 def saturating(fake: Tensor) -> Tensor:
     """What the generator of the minimax game minimises: E log(1 − D(G(z))). Its gradient vanishes as D(G(z)) → 0.
 
@@ -111,6 +158,7 @@ def saturating(fake: Tensor) -> Tensor:
     return -F.softplus(fake).mean(-1)
 
 
+@_widened
 def non_saturating(fake: Tensor) -> Tensor:
     """What a generator minimises in practice: −E log D(G(z)). Its gradient is largest as D(G(z)) → 0.
 
@@ -119,6 +167,7 @@ def non_saturating(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean(-1)
 
 
+@_widened
 def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """½ E (D(x) − 1)² + ½ E D(G(z))², D a real score.
 
@@ -127,6 +176,7 @@ def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return 0.5 * (real - 1).square().mean(-1) + 0.5 * fake.square().mean(-1)
 
 
+@_widened
 def least_squares_generator(fake: Tensor) -> Tensor:
     """½ E (D(G(z)) − 1)², D a real score.
 
@@ -135,6 +185,7 @@ def least_squares_generator(fake: Tensor) -> Tensor:
     return 0.5 * (fake - 1).square().mean(-1)
 
 
+@_widened
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), D a real score; its generator minimises `critic_generator`.
 
@@ -143,6 +194,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return F.relu(1 - real).mean(-1) + F.relu(1 + fake).mean(-1)
 
 
+@_widened
 def critic(real: Tensor, fake: Tensor) -> Tensor:
     """What a critic f minimises: E f(G(z)) − E f(x). Over 1-Lipschitz f the minimum is −W₁(p_data, p_g).
 
@@ -151,6 +203,7 @@ def critic(real: Tensor, fake: Tensor) -> Tensor:
     return fake.mean(-1) - real.mean(-1)
 
 
+@_widened
 def critic_generator(fake: Tensor) -> Tensor:
     """What the generator facing a critic minimises: −E f(G(z)). fake: (..., B). Returns (...). Source: as `critic`."""
     return -fake.mean(-1)
@@ -165,7 +218,8 @@ def gradient_penalty(
 ) -> Tensor:
     """E (‖∇f(x̂)‖₂ − 1)² at x̂ = x + u (G(z) − x), with one u ~ U[0, 1] a pair; one-sided: E max(0, ‖∇f(x̂)‖₂ − 1)².
 
-    score: f, takes points of the shape of `real` to scores (..., B); no layer of it may mix the samples of a batch.
+    score: f, takes points of the shape of `real` to scores (..., B); no layer of it may mix the samples of a batch. If
+        it knows its gradient in closed form, as `models.MLP` does, that is used; else it is differentiated.
     real, fake: (..., B, *item), such as (B, 1, 28, 28); the norm is over all of an item. No gradient flows into them.
     generator: of u. Returns (...), the mean over the batch; multiply by its weight, 10 in the paper.
     Raises ValueError if the shapes differ, or if `score` does not give one number an item.
@@ -178,7 +232,7 @@ def gradient_penalty(
     lead = int(isinstance(generator, draws.Generators))
     shape = real.shape[lead:]
     share = draws.uniform(shape[0], *[1] * (len(shape) - 1), generator=generator).to(real)
-    slope = _slope(score, torch.lerp(real.detach(), fake.detach(), share), axes=(lead + 1,))
+    slope = _slope(score, torch.lerp(real.detach(), fake.detach().to(real), share), axes=(lead + 1,))
     excess = F.relu(slope - 1) if one_sided else slope - 1
     return excess.square().mean(-1)
 
@@ -194,6 +248,9 @@ def r1(score: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
 
 def _slope(score: Callable[[Tensor], Tensor], x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """‖∇ score‖₂ at each item of x, with a graph to differentiate it again; (B,) or (S, B), as `axes` allow."""
+    closed_form = getattr(score, "input_gradient", None)
+    if closed_form is not None and (gradient := closed_form(x)) is not None:
+        return torch.linalg.vector_norm(_wide(gradient), dim=-1)
     x = x.requires_grad_()
     scores = score(x)
     if scores.ndim not in axes or scores.ndim == x.ndim or scores.shape != x.shape[: scores.ndim]:
@@ -202,4 +259,4 @@ def _slope(score: Callable[[Tensor], Tensor], x: Tensor, axes: tuple[int, ...]) 
             f"such as {tuple(x.shape[: axes[0]])}"
         )
     (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
-    return torch.linalg.vector_norm(gradient.flatten(scores.ndim), dim=-1)
+    return torch.linalg.vector_norm(_wide(gradient).flatten(scores.ndim), dim=-1)

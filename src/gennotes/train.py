@@ -25,7 +25,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -37,8 +37,8 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from gennotes import capture, draws
 from gennotes import device as devices
-from gennotes import draws
 from gennotes import history as histories
 from gennotes import processes as processing
 from gennotes.history import CheckpointError, History
@@ -91,7 +91,6 @@ class Player:
         """One step of Adam down the gradient of `loss` with respect to this player's parameters alone.
 
         loss: 0-d; of an ensemble (S,), one a member, each of which depends on its own member's parameters alone.
-        From the first loss or gradient on that is not finite, steps are left out, on the device, without a host read.
         """
         if loss.shape != self.guard.shape or not loss.requires_grad:
             what = (
@@ -99,7 +98,7 @@ class Player:
             )
             wanted = f"one number a member {tuple(self.guard.shape)}" if self.guard.shape else "one number (0-d)"
             raise ValueError(f"{self.name}: the loss {what}; give {wanted} computed from the network's output")
-        gradients = torch.autograd.grad(loss.sum(), self.parameters, allow_unused=True)
+        gradients = torch.autograd.grad(loss.sum() if loss.ndim else loss, self.parameters, allow_unused=True)
         if any(gradient is None for gradient in gradients):
             lost = ", ".join(n for (n, _), g in zip(self.named_parameters, gradients, strict=True) if g is None)
             raise ValueError(f"{self.name}: the loss does not depend on {lost}; use these parameters or freeze them")
@@ -108,47 +107,58 @@ class Player:
             if gradient.stride() != parameter.stride():  # a fused optimiser reads both in the order of memory
                 gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
-        self.guard.watch(self.index, loss + self.guard.norm(gradients))
-        self.optimiser.found_inf = self.guard.frozen  # a fused optimiser leaves its step out where this is 1
+        self.guard.watch(self.name, loss, gradients)
         self.optimiser.step()
         for parameter in self.parameters:
             parameter.grad = None
+        torch.clear_autocast_cache()  # it holds the weights as they were before
 
     # What follows is called by the loop, not by a chapter.
 
-    def join(self, name: str, index: int, guard: "_Guard", processes: Processes) -> None:
+    def join(self, name: str, guard: "_Guard", processes: Processes) -> None:
         """Take a seat in a run: on its device, with its guard, and a fresh optimiser."""
-        self.name, self.index, self.guard, self.processes = name, index, guard, processes
+        self.name, self.guard, self.processes = name, guard, processes
+        device = guard.total.device
         # Convolutions run faster on weights whose channels lie last (1.2 to 1.4 times on a CPU); nothing else changes.
-        self.module.to(guard.frozen.device).to(memory_format=torch.channels_last).train()
+        self.module.to(device).to(memory_format=torch.channels_last).train()
         self.named_parameters = [(n, p) for n, p in self.module.named_parameters() if p.requires_grad]
         self.parameters = [p for _, p in self.named_parameters]
         if not self.parameters:
             raise ValueError(f"{name}: the module has no parameter to train; give one that requires a gradient")
-        self.optimiser = torch.optim.Adam(self.parameters, lr=self.lr, betas=self.betas, fused=True)
+        # On a GPU the update may be replayed by itself: all that changes from step to step is then a tensor.
+        on_gpu = device.type == "cuda"
+        lr = torch.tensor(self.lr, device=device) if on_gpu else self.lr
+        self.optimiser = torch.optim.Adam(self.parameters, lr=lr, betas=self.betas, fused=True, capturable=on_gpu)
         for parameter in self.parameters:  # a step that is left out makes Adam's slots, for every state to hold
             parameter.grad = torch.zeros_like(parameter)
-        self.optimiser.found_inf = torch.ones_like(guard.frozen)
+        self.optimiser.found_inf = torch.ones((), device=device)
         self.optimiser.step()
         self.optimiser.zero_grad()
+        del self.optimiser.found_inf
         self.averaged = None if self.ema is None else copy.deepcopy(self.module).eval().requires_grad_(False)
         following = [] if self.averaged is None else [self.averaged, self.module]
         self.weights = list(zip(*(module.parameters() for module in following), strict=True))
         self.buffers = list(zip(*(module.buffers() for module in following), strict=True))
+        self.pace = torch.zeros((), device=device)  # of the average: the share of the way that it goes in a step
 
-    def schedule_to(self, progress: float) -> None:
+    def prepare(self, done: int, steps: int) -> None:
+        """Before a step, of which `done` are done: set what the host decides."""
+        lr = self.lr * self.schedule(done / steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.lr * self.schedule(progress)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
+        if self.averaged is not None:  # a short memory at first, when the weights still move fast
+            self.pace.fill_(1 - min(self.ema, (2 + done) / (11 + done)))
 
     @torch.no_grad()
-    def settle(self, step: int) -> None:
+    def settle(self) -> None:
         """After a step: let the average follow."""
-        if self.averaged is not None:
-            decay = min(self.ema, (1 + step) / (10 + step))  # a short memory at first, when the weights still move fast
-            for mean, value in self.weights:
-                mean.lerp_(value, 1 - decay)
-            for mean, value in self.buffers:
-                mean.copy_(value)
+        for mean, value in self.weights:
+            mean.lerp_(value, self.pace.to(mean.dtype))
+        for mean, value in self.buffers:
+            mean.copy_(value)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that a step moves: the tensors themselves, not copies."""
@@ -225,6 +235,7 @@ def fit(
     folder: str | Path | None = None,
     save_every: int = 1_000,
     resume: "Run | str | Path | None" = None,
+    precision: str = "float32",
     progress: bool = True,
     on_read: Callable[[History], None] | None = None,
 ) -> Run:
@@ -238,9 +249,11 @@ def fit(
         after the last; it runs without gradients, modules in eval mode, with a generator of its own.
     read_every: steps between two reads from the device. on_read: called with the history after each.
     folder: where checkpoints go, every `save_every` steps and at the end. resume: a run, or a folder, to go on from.
+    precision: "float32", or "mixed": weights in float32, matrix products and convolutions in bfloat16 where a short probe
+        finds this device faster at them.
 
     `step` must be a function of its arguments alone (and the networks): a resumed run repeats what the first one would
-    have done, and after a loss that is not finite the good steps since the last read are done again to get back there.
+    have done, and after a loss that is not finite the steps since the last read are done again, to find the first bad one.
     An interrupt (Ctrl-C, or the notebook's stop button) ends the run after the step under way; nothing is lost.
     In several processes `step` gets this process's share of the batch and draws its share of the noise, `minimise`
     averages the gradients; the first process shows progress and writes checkpoints, which any number of processes can
@@ -250,6 +263,8 @@ def fit(
     """
     if any(not isinstance(n, int) or n < 1 for n in (steps, read_every, snapshot_every, save_every)):
         raise ValueError(f"{steps=}, {read_every=}, {snapshot_every=}, {save_every=}: give whole numbers of at least 1")
+    if precision not in ("float32", "mixed"):
+        raise ValueError(f"{precision=}: give 'float32' or 'mixed'")
     seed = operator.index(seed) if hasattr(seed, "__index__") else list(seed)
     draw = batches.at if isinstance(seed, int) else _side_by_side(batches)
     first = draw(0, seed)
@@ -260,8 +275,8 @@ def fit(
         draw = _share(draw, team, members, count)
     guard = _Guard(device, members)
     seats = {name: p if isinstance(p, Player) else Player(p) for name, p in players.items()}
-    for index, (name, player) in enumerate(seats.items()):
-        player.join(name, index, guard, team)
+    for name, player in seats.items():
+        player.join(name, guard, team)
         if team.size > 1 and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in player.module.modules()):
             warnings.warn(f"{name}: batch norm takes its statistics from each process's share of a batch", stacklevel=2)
     generator = _generator(seed, device, team)
@@ -279,29 +294,75 @@ def fit(
         rows = {"step": np.array([done])} | {k: v.detach().cpu().numpy()[None] for k, v in taken.items()}
         history.append("snapshots", rows)
 
-    def advance() -> Mapping[str, Tensor]:
+    narrow = precision == "mixed" and devices.gain_of_bfloat16(device) > 1.2
+
+    def update(batch: Any) -> Mapping[str, Tensor]:
+        """All that a step does on the device."""
+        with torch.autocast(device.type, torch.bfloat16, enabled=narrow):
+            values = step(seats, batch, generator)
+        for player in seats.values():
+            player.settle()
+        return {name: value.detach() if isinstance(value, Tensor) else value for name, value in values.items()}
+
+    run_update = capture.Captured(update, generator) if capture.possible(device, team) else update
+
+    def advance(update: Callable[[Any], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         nonlocal done
         for player in seats.values():
-            player.schedule_to(done / steps)
-        values = step(seats, draw(done, seed), generator)
+            player.prepare(done, steps)
+        values = update(draw(done, seed))
         done += 1
-        guard.finish()
-        for player in seats.values():
-            player.settle(done)
         return values
 
+    def live() -> dict[str, Tensor]:
+        return {name: tensor for player in seats.values() for name, tensor in player.state().items()}
+
     def current(interrupted: bool) -> Run:
-        state = {name: t for player in seats.values() for name, t in player.state().items()}
-        state = {name: t.detach().clone() for name, t in state.items()}
+        state = {name: tensor.detach().clone() for name, tensor in live().items()}
         return Run(history, state | {"generator": generator.get_state()}, done, interrupted)
 
-    if team.first:
-        _say_once(device)
+    def go_back(start: Run) -> None:
+        nonlocal done
+        _restore(start.state, seats, generator)
+        guard.total.zero_()
+        done = start.step
+
+    def again(start: Run, count: int) -> list[Mapping[str, Tensor]]:
+        """A block that went wrong, from its start and with a look at every number: Diverged names the step."""
+        go_back(start)
+        block: list[Mapping[str, Tensor]] = []
+        guard.strict = True
+        try:
+            for _ in range(count):
+                before = current(interrupted=True)
+                try:
+                    values = advance(update)
+                    bad = next((name for name, player in seats.items() if not _finite(player.state().values())), None)
+                    if team.any(bad is not None):
+                        raise _NotFinite(bad or next(iter(seats)))
+                except _NotFinite as fault:
+                    go_back(before)
+                    if block:
+                        _, rows = guard.read(block, {}, team)
+                        record(rows, len(block))
+                    member = None if fault.member is None or isinstance(seed, int) else seed[fault.member]
+                    raise Diverged(done + 1, fault.player, current(interrupted=True), member) from None
+                block.append(values)
+        finally:
+            guard.strict = False
+        return block
+
+    def record(rows: Mapping[str, np.ndarray], count: int) -> None:
+        history.append("records", {"step": np.arange(done - count, done) + 1} | dict(rows))
+
     # A bar that moved leaves nothing to read on a static page.
     quiet = not progress or not team.first or "GENNOTES_STATIC" in os.environ
     bar = tqdm(total=steps * count, initial=done * count, unit=" images", unit_scale=True, disable=quiet, leave=False)
     kept = histories.writing(folder) if folder is not None and team.first else nullcontext()
-    with kept, _stop_on_interrupt() as stopped, bar:
+    devices.keep_memory()
+    with kept, devices.threads(_useful_threads(seats, count)), _stop_on_interrupt() as stopped, bar:
+        if team.first:
+            _say_once(device, narrow)
         if not history.snapshots:
             take_snapshot()
         while done < steps and not team.any(stopped()):
@@ -309,28 +370,21 @@ def fit(
             start, block = current(interrupted=True), []
             try:
                 while not block or (done < until and (team.size > 1 or not stopped())):
-                    block.append(advance())
-            except (MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
-                    raise
-                go_back = partial(_restore, start.state, seats, generator)
-                go_back()
-                trial = (lambda n: step(seats, _rows(first, len(members), n), generator)) if team.size == 1 else None
-                fits = _largest(trial, count // max(1, sum(members)), go_back)
-                raise TooLarge(seats, count, device, fits, start) from error
-            good, culprit, rows = guard.read(block, team)
-            steps_now = np.arange(done - len(block), done) + 1
-            history.append("records", {"step": steps_now[:good]} | {k: v[:good] for k, v in rows.items()})
-            if good < len(block):  # players that moved before the culprit in its step have to go back as well
-                _restore(start.state, seats, generator)
-                guard.reset()
-                done = start.step
-                for _ in range(good):
-                    advance()
-                player, member = divmod(culprit, max(1, sum(members)))
-                raise Diverged(
-                    done + 1, list(seats)[player], current(interrupted=True), seed[member] if members else None
-                )
+                    block.append(advance(run_update))
+                whole, rows = guard.read(block, live(), team)
+            except Exception as error:
+                if _out_of_memory(error):
+                    go_back(start)
+                    trial = (lambda n: update(_rows(first, len(members), n))) if team.size == 1 else None
+                    fits = _largest(trial, count // max(1, sum(members)), partial(go_back, start))
+                    raise TooLarge(seats, count, device, fits, start) from error
+                if team.size == 1 and not _finite([guard.total, *live().values()]):
+                    again(start, len(block) + 1)  # what the numbers led to is not the cause
+                raise
+            if not whole:
+                block = again(start, len(block))
+                whole, rows = guard.read(block, live(), team)
+            record(rows, len(block))
             bar.update(len(block) * count)
             bar.set_postfix({k: f"{v[-1].mean():.4g}" for k, v in rows.items()}, refresh=False)
             if on_read is not None:
@@ -346,41 +400,40 @@ def fit(
     return run
 
 
+class _NotFinite(ArithmeticError):
+    """Of a strict guard: the player, and the member of an ensemble."""
+
+    def __init__(self, player: str, member: int | None = None) -> None:
+        self.player, self.member = player, member
+
+
 class _Guard:
-    """The flag on the device that freezes every player from the first step on that is not finite."""
+    """Notices numbers that are not finite: at the next read, or at once where it is strict.
+
+    One addition a loss is all that it costs. What is not finite stays so, in the sum of the losses or in the networks
+    and optimisers that it reaches, so that it is there to be seen at the read; the block is then run again, strictly.
+    """
 
     def __init__(self, device: torch.device, shape: tuple[int, ...]) -> None:
         self.shape = torch.Size(shape)  # of a loss: () or (S,)
-        self.frozen = torch.zeros((), device=device)  # 0 or 1, in the type a fused optimiser wants
-        self.culprit = torch.full((), -1.0, device=device)  # player · S + member, S = 1 without members
-        self.good = torch.zeros((), device=device)  # whole steps since the last read
+        self.total = torch.zeros(shape, device=device)  # of all losses since the last read
+        self.strict = False
 
-    def norm(self, gradients: Sequence[Tensor]) -> Tensor:
-        """A number that is finite if all gradients are: their norm, in an ensemble that of each member."""
-        if not self.shape:
-            return torch.nn.utils.get_total_norm(gradients)
-        return torch.stack([gradient.flatten(1).abs().amax(1) for gradient in gradients]).sum(0)
+    def watch(self, player: str, loss: Tensor, gradients: Sequence[Tensor]) -> None:
+        self.total += loss
+        if self.strict:
+            if self.shape:
+                value = loss + torch.stack([gradient.flatten(1).abs().amax(1) for gradient in gradients]).sum(0)
+            else:
+                value = loss + torch.nn.utils.get_total_norm(gradients)
+            good = torch.isfinite(value)
+            if not good.all():
+                raise _NotFinite(player, int(good.int().argmin()) if self.shape else None)
 
-    def watch(self, player: int, value: Tensor) -> None:
-        bad = (~torch.isfinite(value)).to(self.frozen.dtype)
-        if self.shape:
-            number = player * len(bad) + bad.argmax()  # the first member that is bad
-            bad = bad.amax()
-        else:
-            number = player
-        self.culprit += (1 + number) * bad * (1 - self.frozen)
-        torch.maximum(self.frozen, bad, out=self.frozen)
-
-    def reset(self) -> None:
-        self.frozen.zero_()
-        self.culprit.fill_(-1.0)
-        self.good.zero_()
-
-    def finish(self) -> None:
-        self.good += 1 - self.frozen
-
-    def read(self, block: list[Mapping[str, Tensor]], team: Processes) -> tuple[int, int, dict[str, np.ndarray]]:
-        """The one host read of a block: how many of its steps were good, who spoilt the next, and the values."""
+    def read(
+        self, block: list[Mapping[str, Tensor]], state: Mapping[str, Tensor], team: Processes
+    ) -> tuple[bool, dict[str, np.ndarray]]:
+        """The one host read of a block: whether all was finite, and the values of its steps."""
         names = list(block[0])
         for values in block:
             if list(values) != names:
@@ -389,13 +442,37 @@ class _Guard:
                 if name == "step" or not isinstance(value, Tensor) or value.shape not in ((), self.shape):
                     wanted = f"0-d tensors or one number a member {tuple(self.shape)}" if self.shape else "0-d tensors"
                     raise ValueError(f"the step returned {name!r}: {value!r}; return {wanted}, none named 'step'")
-        values = [v[name].detach().to(self.good).expand(self.shape) for v in block for name in names]
-        head = torch.stack([self.good, self.culprit])  # the same in every process
-        (flat,) = team.average([torch.cat([head, *(value.reshape(-1) for value in values)])])
-        good, culprit, *numbers = flat.tolist()
-        self.good.zero_()
+        values = [v[name].to(self.total).expand(self.shape) for v in block for name in names]
+        whole = _all_finite([self.total, *state.values()])
+        (flat,) = team.average([torch.cat([whole[None], *(value.reshape(-1) for value in values)])])
+        good, *numbers = flat.tolist()
+        self.total.zero_()
         table = np.array(numbers, dtype=np.float32).reshape(len(block), len(names), *self.shape)
-        return int(good), int(culprit), {name: table[:, i] for i, name in enumerate(names)}
+        return good == 1, {name: table[:, i] for i, name in enumerate(names)}
+
+
+def _all_finite(tensors: Iterable[Tensor]) -> Tensor:
+    """1 if every number of every tensor is finite, else 0: 0-d, float32, on their device."""
+    kept = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
+    largest = torch._foreach_norm(kept, float("inf"))
+    return torch.isfinite(torch.stack([value.float() for value in largest])).all().float()
+
+
+def _finite(tensors: Iterable[Tensor]) -> bool:
+    return bool(_all_finite(tensors))
+
+
+def _useful_threads(seats: Mapping[str, Player], images: int) -> int:
+    """All of them for convolutions, else one for each 20 million products of a weight and an image in a step.
+
+    Small layers gain little by a second thread on a quiet machine and lose much on a busy one, where it is waited for:
+    the page on performance has the measurements.
+    """
+    weights = [parameter for player in seats.values() for parameter in player.parameters]
+    if any(weight.ndim > 3 for weight in weights):
+        return torch.get_num_threads()
+    members = max(1, next(iter(seats.values())).guard.total.numel())
+    return round(images // members * sum(weight.numel() for weight in weights) / 20e6)
 
 
 def _out_of_memory(error: BaseException) -> bool:
@@ -523,7 +600,10 @@ def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 _said: set[str] = set()
 
 
-def _say_once(device: torch.device) -> None:
-    if device.type not in _said:
-        _said.add(device.type)
-        print(f"training on {devices.describe(device)} in float32")
+def _say_once(device: torch.device, narrow: bool) -> None:
+    line = f"training on {devices.describe(device)} in float32"
+    if narrow:
+        line += ", products in bfloat16"
+    if line not in _said:
+        _said.add(line)
+        print(line)

@@ -3,6 +3,16 @@
 from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gennotes.models.evaluation import evaluating
 from gennotes.models.mlp import MLP
+from gennotes.models.resize import ResizeConv2d
 from gennotes.models.vae import VAE, GaussianHead, reparameterise
 
-__all__ = ["MLP", "VAE", "DCGANDiscriminator", "DCGANGenerator", "GaussianHead", "evaluating", "reparameterise"]
+__all__ = [
+    "MLP",
+    "VAE",
+    "DCGANDiscriminator",
+    "DCGANGenerator",
+    "GaussianHead",
+    "ResizeConv2d",
+    "evaluating",
+    "reparameterise",
+]

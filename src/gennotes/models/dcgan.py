@@ -1,9 +1,12 @@
 """The two networks of deep convolutional GANs (Radford, Metz & Chintala 2016). They know no loss and no loop."""
 
+import functools
 import itertools
 
 import torch
 from torch import Tensor, nn
+
+from gennotes.models.resize import ResizeConv2d
 
 
 class DCGANGenerator(nn.Module):
@@ -14,6 +17,7 @@ class DCGANGenerator(nn.Module):
     width: channels before the last layer. Each layer halves them; the smallest map, 4×4 or 7×7, has width·2ⁿ⁻¹.
     channels: of an image, 1 for grey and 3 for colour.
     batch_norm: a batch norm after each layer but the last. In training mode an image then depends on its whole batch.
+    resize: double the side by `ResizeConv2d` in place of transposed convolutions.
     seed: of the initial weights; the global random generator is left as it was.
 
     Takes z (B, L) to images (B, channels, S, S) in [-1, 1]. ReLU between the layers, tanh at the end.
@@ -31,6 +35,7 @@ class DCGANGenerator(nn.Module):
         width: int = 64,
         channels: int = 1,
         batch_norm: bool = True,
+        resize: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -39,6 +44,7 @@ class DCGANGenerator(nn.Module):
         small, widths = _plan(image_size, width, channels)
         widths.reverse()  # from many channels to `width`
         self.latent = latent
+        double = ResizeConv2d if resize else functools.partial(nn.ConvTranspose2d, kernel_size=4, stride=2, padding=1)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # the CPU's alone; fork_rng puts it back
             layers: list[nn.Module] = [
@@ -49,11 +55,11 @@ class DCGANGenerator(nn.Module):
             ]
             for many, few in itertools.pairwise(widths):
                 layers += [
-                    nn.ConvTranspose2d(many, few, 4, stride=2, padding=1, bias=not batch_norm),  # side doubled
+                    double(many, few, bias=not batch_norm),  # side doubled
                     *_norm(few, batch_norm),
                     nn.ReLU(),
                 ]  # at the end (B, width, S/2, S/2)
-            layers += [nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1), nn.Tanh()]  # (B, channels, S, S)
+            layers += [double(width, channels), nn.Tanh()]  # (B, channels, S, S)
             self.layers = nn.Sequential(*layers).apply(_initialise)
 
     def forward(self, z: Tensor) -> Tensor:

@@ -43,6 +43,33 @@ class MLP(nn.Module):
         y = self.layers(x)
         return y.squeeze(-1) if y.shape[-1] == 1 else y
 
+    def input_gradient(self, x: Tensor) -> Tensor | None:
+        """∇f(x) of a network with one output and straight pieces, f(x) = W_n D_(n−1) W_(n−1) … D_1 W_1 x + c.
+
+        D_i is the diagonal of the activation's slopes at x, 1 or that of a LeakyReLU's left side, and does not depend on
+        the weights but where x lies on a kink. So the gradient is a product of matrices, W_1ᵀ D_1 … D_(n−1) W_nᵀ, and
+        can be differentiated by the weights without differentiating twice.
+
+        x: (B, inputs), or (S, B, inputs). Returns the shape of x, or None for several outputs or another activation.
+        """
+        linears, bends = self.layers[::2], self.layers[1::2]
+        if linears[-1].bias.shape[-1] != 1 or not all(isinstance(bend, nn.ReLU | nn.LeakyReLU) for bend in bends):
+            return None
+        slopes = []
+        with torch.no_grad():
+            for linear, bend in zip(linears, bends, strict=False):
+                before = linear(x)
+                x = bend(before)
+                left = torch.full_like(before, getattr(bend, "negative_slope", 0.0))
+                slopes.append(left.masked_fill_(before > 0, 1.0))
+        weights = [
+            linear.weight if self.members is None else linear.weight.mT for linear in linears
+        ]  # (outputs, inputs)
+        gradient = weights.pop()
+        for slope in reversed(slopes):
+            gradient = (gradient * slope) @ weights.pop()
+        return gradient.expand_as(x) if not slopes else gradient
+
 
 class Linears(nn.Module):
     """S linear layers side by side: y_s = x_s W_sᵀ + b_s, from (S, B, inputs) to (S, B, outputs)."""
