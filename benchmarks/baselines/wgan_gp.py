@@ -1,4 +1,4 @@
-"""A Wasserstein GAN of fully connected layers and gradient penalty, as in PyTorch-GAN: batches of 64, 5 critic steps."""
+"""A Wasserstein GAN of fully connected layers, with gradient penalty, as in PyTorch-GAN: batch 64, 5 critic steps."""
 
 import torch
 from torch import autograd, nn
