@@ -46,8 +46,8 @@ class MLP(nn.Module):
     def input_gradient(self, x: Tensor) -> Tensor | None:
         """∇f(x) of a network with one output and straight pieces, f(x) = W_n D_(n−1) W_(n−1) … D_1 W_1 x + c.
 
-        D_i is the diagonal of the activation's slopes at x, 1 or that of a LeakyReLU's left side, and does not depend on
-        the weights but where x lies on a kink. So the gradient is a product of matrices, W_1ᵀ D_1 … D_(n−1) W_nᵀ, and
+        D_i is the diagonal of the activation's slopes at x, 1 or that of a LeakyReLU's left side; off the kinks a small
+        change of the weights leaves it as it is. So the gradient is a product of matrices, W_1ᵀ D_1 … D_(n−1) W_nᵀ, and
         can be differentiated by the weights without differentiating twice.
 
         x: (B, inputs), or (S, B, inputs). Returns the shape of x, or None for several outputs or another activation.
