@@ -37,7 +37,7 @@ def interrupts() -> Iterator[None]:
 
 
 class Points:
-    """Batches of x ~ N(0, I) (size, 2), a pure function of (step, seed), y their step; at `bad` a number is not finite."""
+    """Batches of x ~ N(0, I) (size, 2), a pure function of (step, seed); y is the step; `bad` has a NaN."""
 
     def __init__(self, size: int = 8, bad: int | None = None) -> None:
         self.size, self.bad = size, bad

@@ -249,11 +249,11 @@ def fit(
         after the last; it runs without gradients, modules in eval mode, with a generator of its own.
     read_every: steps between two reads from the device. on_read: called with the history after each.
     folder: where checkpoints go, every `save_every` steps and at the end. resume: a run, or a folder, to go on from.
-    precision: "float32", or "mixed": weights in float32, matrix products and convolutions in bfloat16 where a short probe
-        finds this device faster at them.
+    precision: "float32", or "mixed": weights in float32, matrix products and convolutions in bfloat16 where a short
+        probe finds this device faster at them.
 
     `step` must be a function of its arguments alone (and the networks): a resumed run repeats what the first one would
-    have done, and after a loss that is not finite the steps since the last read are done again, to find the first bad one.
+    have done, and after a number that is not finite the steps since the last read are done again, to find the first.
     An interrupt (Ctrl-C, or the notebook's stop button) ends the run after the step under way; nothing is lost.
     In several processes `step` gets this process's share of the batch and draws its share of the noise, `minimise`
     averages the gradients; the first process shows progress and writes checkpoints, which any number of processes can

@@ -62,9 +62,7 @@ class MLP(nn.Module):
                 x = bend(before)
                 left = torch.full_like(before, getattr(bend, "negative_slope", 0.0))
                 slopes.append(left.masked_fill_(before > 0, 1.0))
-        weights = [
-            linear.weight if self.members is None else linear.weight.mT for linear in linears
-        ]  # (outputs, inputs)
+        weights = [linear.weight if self.members is None else linear.weight.mT for linear in linears]
         gradient = weights.pop()
         for slope in reversed(slopes):
             gradient = (gradient * slope) @ weights.pop()
