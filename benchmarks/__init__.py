@@ -1,0 +1,1 @@
+"""What `make bench` measures: the package against training loops as people write them."""

@@ -42,12 +42,12 @@ class Captured:
         self.calls += 1
         if self.calls == EAGER + 1:
             self._record(batch)
-        if self.graph is None:
+        if self.graph is None or _form(batch) != _form(self.batch):  # a batch of another size is none of the graph's
             return self.update(batch)
         for name, tensor in _fields(batch).items():
             getattr(self.batch, name).copy_(tensor)
         self.graph.replay()
-        return {name: value.clone() for name, value in self.values.items()}
+        return {name: value.clone() if isinstance(value, Tensor) else value for name, value in self.values.items()}
 
     def _record(self, batch: Any) -> None:
         """Record the update on a batch of its own. Nothing is computed by that, and no random number drawn."""
@@ -69,3 +69,7 @@ class Captured:
 
 def _fields(batch: Any) -> dict[str, Tensor]:
     return {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+
+
+def _form(batch: Any) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in _fields(batch).items()}

@@ -70,6 +70,16 @@ def keep_memory() -> None:
         libc.mallopt(most_mapped, 0)
 
 
+def narrows(device: torch.device, precision: str) -> bool:
+    """Whether matrix products and convolutions are to be in bfloat16: if "mixed" is asked for, and this device gains.
+
+    precision: "float32" or "mixed". Raises ValueError for another one.
+    """
+    if precision not in ("float32", "mixed"):
+        raise ValueError(f"{precision=}: give 'float32' or 'mixed'")
+    return precision == "mixed" and gain_of_bfloat16(device) > 1.2
+
+
 @functools.cache
 def gain_of_bfloat16(device: torch.device) -> float:
     """How many times faster this device multiplies matrices in bfloat16 than in float32: a probe of some milliseconds.

@@ -79,7 +79,7 @@ class _LogLikelihood(torch.autograd.Function):
         x, logits = ctx.saved_tensors
         slope = slope.unsqueeze(-1)
         for_x = (slope * logits).sum_to_size(x.shape) if ctx.needs_input_grad[0] else None
-        return for_x, slope * (x - torch.sigmoid(logits)) if ctx.needs_input_grad[1] else None
+        return for_x, slope * torch.add(x, torch.sigmoid(logits), alpha=-1) if ctx.needs_input_grad[1] else None
 
 
 def elbo(
@@ -249,7 +249,7 @@ def r1(score: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
 def _slope(score: Callable[[Tensor], Tensor], x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """‖∇ score‖₂ at each item of x, with a graph to differentiate it again; (B,) or (S, B), as `axes` allow."""
     closed_form = getattr(score, "input_gradient", None)
-    if closed_form is not None and (gradient := closed_form(x)) is not None:
+    if closed_form is not None and x.ndim - 1 in axes and (gradient := closed_form(x)) is not None:
         return torch.linalg.vector_norm(_wide(gradient), dim=-1)
     x = x.requires_grad_()
     scores = score(x)

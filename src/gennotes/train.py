@@ -125,10 +125,10 @@ class Player:
         self.parameters = [p for _, p in self.named_parameters]
         if not self.parameters:
             raise ValueError(f"{name}: the module has no parameter to train; give one that requires a gradient")
-        # On a GPU the update may be replayed by itself: all that changes from step to step is then a tensor.
-        on_gpu = device.type == "cuda"
-        lr = torch.tensor(self.lr, device=device) if on_gpu else self.lr
-        self.optimiser = torch.optim.Adam(self.parameters, lr=lr, betas=self.betas, fused=True, capturable=on_gpu)
+        # Where the update is replayed by itself, all that changes from step to step is a tensor.
+        replayed = capture.possible(device, processes)
+        lr = torch.tensor(self.lr, device=device) if replayed else self.lr
+        self.optimiser = torch.optim.Adam(self.parameters, lr=lr, betas=self.betas, fused=True, capturable=replayed)
         for parameter in self.parameters:  # a step that is left out makes Adam's slots, for every state to hold
             parameter.grad = torch.zeros_like(parameter)
         self.optimiser.found_inf = torch.ones((), device=device)
@@ -263,8 +263,6 @@ def fit(
     """
     if any(not isinstance(n, int) or n < 1 for n in (steps, read_every, snapshot_every, save_every)):
         raise ValueError(f"{steps=}, {read_every=}, {snapshot_every=}, {save_every=}: give whole numbers of at least 1")
-    if precision not in ("float32", "mixed"):
-        raise ValueError(f"{precision=}: give 'float32' or 'mixed'")
     seed = operator.index(seed) if hasattr(seed, "__index__") else list(seed)
     draw = batches.at if isinstance(seed, int) else _side_by_side(batches)
     first = draw(0, seed)
@@ -294,7 +292,7 @@ def fit(
         rows = {"step": np.array([done])} | {k: v.detach().cpu().numpy()[None] for k, v in taken.items()}
         history.append("snapshots", rows)
 
-    narrow = precision == "mixed" and devices.gain_of_bfloat16(device) > 1.2
+    narrow = devices.narrows(device, precision)
 
     def update(batch: Any) -> Mapping[str, Tensor]:
         """All that a step does on the device."""
@@ -302,7 +300,7 @@ def fit(
             values = step(seats, batch, generator)
         for player in seats.values():
             player.settle()
-        return {name: value.detach() if isinstance(value, Tensor) else value for name, value in values.items()}
+        return {name: value.detach().clone() if isinstance(value, Tensor) else value for name, value in values.items()}
 
     run_update = capture.Captured(update, generator) if capture.possible(device, team) else update
 
@@ -423,7 +421,7 @@ class _Guard:
         self.total += loss
         if self.strict:
             if self.shape:
-                value = loss + torch.stack([gradient.flatten(1).abs().amax(1) for gradient in gradients]).sum(0)
+                value = loss + torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).sum(0)
             else:
                 value = loss + torch.nn.utils.get_total_norm(gradients)
             good = torch.isfinite(value)
@@ -453,9 +451,12 @@ class _Guard:
 
 def _all_finite(tensors: Iterable[Tensor]) -> Tensor:
     """1 if every number of every tensor is finite, else 0: 0-d, float32, on their device."""
-    kept = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
-    largest = torch._foreach_norm(kept, float("inf"))
-    return torch.isfinite(torch.stack([value.float() for value in largest])).all().float()
+    kept = [tensor for tensor in tensors if tensor.is_floating_point()]
+    if kept[0].is_cuda:
+        told = torch._foreach_norm(kept, float("inf"))  # two kernels for all of them
+    else:
+        told = [tensor.sum() for tensor in kept]
+    return torch.isfinite(torch.stack([value.float() for value in told])).all().float()
 
 
 def _finite(tensors: Iterable[Tensor]) -> bool:

@@ -1,5 +1,6 @@
 """A convolution that doubles the side of an image without a checkerboard."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -23,4 +24,5 @@ class ResizeConv2d(nn.Conv2d):
         kernel = self.weight.flip(2, 3).transpose(0, 1)  # (inputs, outputs, 3, 3)
         kernel = F.pad(kernel, (1, 0)) + F.pad(kernel, (0, 1))
         kernel = F.pad(kernel, (0, 0, 1, 0)) + F.pad(kernel, (0, 0, 0, 1))
+        kernel = kernel.contiguous(memory_format=torch.channels_last)  # then the images that it makes are so, too
         return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
