@@ -7,7 +7,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup book lab test check study screenshots soak clean
+.PHONY: help setup book lab test check study bench bench-compare screenshots soak clean
 
 ifdef VENV
 override VENV := $(abspath $(VENV))
@@ -19,12 +19,12 @@ endif
 PY := $(VENV)/bin/python3
 export PYTHON BROWSER FIREFOX
 export PATH := $(VENV)/bin:$(PATH)
-export PYTHONPATH := $(CURDIR)/src
+export PYTHONPATH := $(CURDIR)/src:$(CURDIR)
 # One kernel at a time, whose debugger is off: its frozen-modules warning would stand in the log.
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 setup: $(READY) ## make .venv and install the tested versions into it
 
@@ -43,6 +43,12 @@ check: $(READY) ## check the style of code and notebooks, in seconds
 
 study: $(READY) ## measure at length and write book/measurements: make study NAME=…
 	@$(PY) -m gennotes.studies $(NAME)
+
+bench: $(READY) ## time the package against plain loops, on a quiet machine, in about half an hour: make bench [CASES=…]
+	@$(PY) -m benchmarks $(CASES)
+
+bench-compare: $(READY) ## say what got slower between two files of bench: make bench-compare OLD=… NEW=…
+	@$(PY) -m benchmarks compare $(OLD) $(NEW)
 
 screenshots: $(READY) system book ## take pictures of every page, as phone, tablet and desktop show it, light and dark
 	@$(PY) tools/screenshots.py

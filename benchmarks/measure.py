@@ -6,7 +6,6 @@ a fresh one. A rate is of real images a second, counted from the end of a first 
 
 import argparse
 import contextlib
-import functools
 import importlib
 import json
 import os
@@ -14,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -59,17 +58,17 @@ def plain(case: str, device: torch.device) -> float:
 
 
 def fit(work: ours.Workload, count: int, read_every: int, seed: int | list[int] = 0, **how: Any) -> float:
-    """`count` times the updates a second of `train.fit`."""
+    """`count` times the updates a second of `train.fit`; with `steps`, of a run of that length."""
     reads: list[tuple[float, int]] = []
 
     def on_read(history: train.History) -> None:
         reads.append((time.perf_counter(), int(history.records["step"][-1])))
-        if reads[-1][0] > reads[0][0] + SECONDS:
+        if "steps" not in how and reads[-1][0] > reads[0][0] + SECONDS:
             raise Enough
 
-    how = {"steps": 10**9, "read_every": read_every, "progress": False, "on_read": on_read} | how
+    settings = {"steps": 10**9, "read_every": read_every, "progress": False, "on_read": on_read} | how
     with contextlib.suppress(Enough), contextlib.redirect_stdout(sys.stderr):
-        train.fit(work.step, work.players, work.batches, seed=seed, **how)
+        train.fit(work.step, work.players, work.batches, seed=seed, **settings)
     (begin, first), (end, last) = reads[0], reads[-1]
     return count * (last - first) / (end - begin)
 
@@ -110,7 +109,7 @@ def overhead(case: str, device: torch.device) -> float:
         for step in range(READ_EVERY[case]):
             alone.step(players, alone.batches.at(step, 0), generator)
         ratios.append(fitted / (time.perf_counter() - start))
-        if len(ratios) > 4 and sum(history.records["step"].shape) > 10 and time.perf_counter() > begin + 4 * SECONDS:
+        if len(ratios) > 4 and time.perf_counter() > begin + 4 * SECONDS:
             raise Enough
         clock[0] = time.perf_counter()
 
@@ -204,7 +203,7 @@ def processes(way: str) -> float:
         done = subprocess.run(again, env=environment, capture_output=True, text=True, check=True)
         return json.loads(done.stdout.splitlines()[-1])
     work = ours.make_vae(torch.device("cpu"))
-    return fit(work, vae.BATCH, 50, steps=1_500, on_read=None) if way == "two" else fit(work, vae.BATCH, 50)
+    return fit(work, vae.BATCH, 50, steps=1_500)
 
 
 # ------------------------------------------------------------------------------------------------ levers
@@ -265,8 +264,6 @@ def change(lever: str) -> None:
         case "bfloat16 inside float32 products":
             torch.backends.mkldnn.matmul.fp32_precision = "bf16"
             torch.backends.mkldnn.conv.fp32_precision = "bf16"
-        case "a passive wait of threads":
-            os.environ["OMP_WAIT_POLICY"] = "passive"  # read when a process begins: see main
 
 
 LEVERS = {  # the case that a lever is measured in; what it is taken out of, or put into

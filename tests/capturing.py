@@ -1,4 +1,4 @@
-"""CUDA graphs without a GPU: what an update asks of torch, operator by operator, and a graph that replays it on a CPU."""
+"""CUDA graphs without a GPU: what an update asks of torch, operator by operator, and a graph that a CPU replays."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 NOT_PERMITTED = "CUDA error: operation not permitted when stream is capturing"
+FAILED_BEFORE = "CUDA error: operation failed due to a previous error during capture"
 INDEXING = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_", "aten::_unsafe_index")
 METHODS = (
     *("item", "tolist", "numpy", "cpu", "is_nonzero", "__bool__", "__float__", "__int__", "__index__", "__complex__"),
@@ -183,12 +184,19 @@ class _Tape(TorchDispatchMode):
 
 @contextmanager
 def fake_capture(graph: FakeGraph) -> Iterator[None]:
-    """Stands for torch.cuda.graph."""
-    tape = _Tape(graph)
+    """Stands for torch.cuda.graph: after an error of CUDA, its end fails too, and leaves the stream as it is."""
+    tape, stream = _Tape(graph), torch.cuda.current_stream()
+    torch.cuda.set_stream("of the recording")
     try:
         with tape:
             yield
+    except RuntimeError as error:
+        if "CUDA error" in str(error):
+            raise RuntimeError(f"{FAILED_BEFORE}\nCUDA kernel errors might be asynchronously reported")  # noqa: B904
+        torch.cuda.set_stream(stream)
+        raise
     finally:
         tape.forget()
+    torch.cuda.set_stream(stream)
     for generator, state in tape.states.values():
         generator.set_state(state)

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
-TARGETS = re.findall(r"^(\w+):.*## ", MAKEFILE, re.MULTILINE)
+TARGETS = re.findall(r"^([\w-]+):.*## ", MAKEFILE, re.MULTILINE)
 
 
 def call(*command: str | Path, **variables: str) -> subprocess.CompletedProcess:
@@ -48,9 +48,9 @@ def refusal(done: subprocess.CompletedProcess) -> str:
 def test_make_alone_lists_the_targets() -> None:
     done = call("make")
     assert done.returncode == 0
-    listed = re.findall(r"^  make (\w+) +(\S.*)$", done.stdout, re.MULTILINE)
+    listed = re.findall(r"^  make ([\w-]+) +(\S.*)$", done.stdout, re.MULTILINE)
     assert [name for name, _ in listed] == TARGETS
-    assert {"setup", "book", "lab", "test", "check", "study", "screenshots", "clean"} <= set(TARGETS)
+    assert {"setup", "book", "lab", "test", "check", "study", "bench", "screenshots", "clean"} <= set(TARGETS)
     assert len(done.stdout.splitlines()) == len(TARGETS)
     phony = set(re.search(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE).group(1).split())
     assert phony == set(TARGETS)
@@ -58,7 +58,7 @@ def test_make_alone_lists_the_targets() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "book/intro.md"])
 def test_named_commands_exist(page: str) -> None:
-    named = set(re.findall(r"\bmake (\w+)", re.sub(r"```\w*|`", " ` ", (ROOT / page).read_text())))
+    named = set(re.findall(r"\bmake ([\w-]+)", re.sub(r"```\w*|`", " ` ", (ROOT / page).read_text())))
     named -= {"more"}  # a word, not a command
     assert named
     assert named <= set(TARGETS)

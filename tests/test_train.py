@@ -1,5 +1,6 @@
 """The training loop: every promise of `fit` is put to the test on networks of a few weights."""
 
+import contextlib
 import copy
 import functools
 import json
@@ -22,7 +23,8 @@ from gennotes import history as histories
 from gennotes import train
 from gennotes.data import Batch
 from gennotes.history import CheckpointError
-from gennotes.models import VAE, reparameterise
+from gennotes.models import MLP, VAE, DCGANGenerator, reparameterise
+from gennotes.processes import Processes
 from gennotes.train import Diverged, Player, Run, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -801,6 +803,447 @@ def test_a_player_that_moves_twice_in_a_step_goes_back_by_both() -> None:
         fit(spoilt, one(), Points(), steps=9, seed=0)
     stopped = fit(at_step(3, interrupt, twice), one(), Points(), steps=9, seed=0)
     assert same_run(caught.value.run, stopped)
+
+
+def once(spoil: Callable[[int], Callable], k: int) -> tuple[Callable, list[int]]:
+    """`spoil(k)` at the first call in the k-th step, `regress` at all others; and the steps that it spoilt."""
+    spoilt: list[int] = []
+
+    def stepping(players: Mapping[str, Player], batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        if batch.y[0] != k - 1 or spoilt:
+            return regress(players, batch, generator)
+        spoilt.append(k)
+        return spoil(k)(players, batch, generator)
+
+    return stepping, spoilt
+
+
+def spoil_weights(k: int) -> Callable:
+    """`regress`, after which a weight is NaN, as by a fault of the memory; loss and gradient are finite."""
+
+    def stepping(players: Mapping[str, Player], *rest: Any) -> Mapping[str, Tensor]:
+        values = regress(players, *rest)
+        with torch.no_grad():
+            players["net"].module[2].weight[0, 1] = math.nan
+        return values
+
+    return stepping
+
+
+PASSING = {"loss": lambda k: spoil_loss(regress, k), "gradient": spoil_gradient, "weights": spoil_weights}
+
+
+def check_going_on(what: str, k: int) -> None:
+    """A fault that does not come back leaves no trace: in the state, the records or the networks."""
+    step, spoilt = once(PASSING[what], k)
+    players = one()
+    run = fit(step, players, Points(), steps=12, seed=5, read_every=5)
+    assert spoilt == [k]
+    assert same_run(run, unspoilt("one player"))
+    assert same_live(run, players)
+
+
+@pytest.mark.parametrize("k", [1, 5, 6, 12])
+@pytest.mark.parametrize("what", PASSING)
+def test_a_fault_that_does_not_come_back_lets_the_run_go_on(what: str, k: int) -> None:
+    check_going_on(what, k)
+
+
+def blind(tensors: Any) -> Tensor:
+    """That all numbers are finite, whatever they are."""
+    return torch.ones(())
+
+
+def without_its_generator(state: Mapping[str, Tensor], seats: Mapping[str, Player], generator: Any) -> None:
+    """Go back, but draw other numbers from there on."""
+    for player in seats.values():
+        player.restore(state)
+
+
+def without_its_networks(state: Mapping[str, Tensor], seats: Mapping[str, Player], generator: Any) -> None:
+    """Go back by the generator alone."""
+    generator.set_state(state["generator"])
+
+
+@pytest.mark.parametrize("what", PASSING)
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("_all_finite", blind), ("_restore", without_its_generator), ("_restore", without_its_networks)],
+    ids=["nothing noticed", "other draws", "spoilt networks"],
+)
+def test_the_check_of_going_on_rejects(what: str, name: str, wrong: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, name, wrong)
+    with pytest.raises((AssertionError, Diverged)):
+        check_going_on(what, 6)
+
+
+def sampled(k: int | None, raised: list[int]) -> Callable:
+    """A step that samples pixels, which cannot be done with the probability NaN; its k-th loss is not finite."""
+
+    def step(players: Mapping[str, Player], batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        logits = players["net"].module(batch.x)
+        try:
+            pixels = torch.bernoulli(logits.detach().sigmoid(), generator=generator)
+        except RuntimeError:
+            raised.append(int(batch.y[0]) + 1)
+            raise
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, pixels)
+        players["net"].minimise(loss * math.inf if k is not None and batch.y[0] == k - 1 else loss)
+        return {"loss": loss}
+
+    return step
+
+
+@pytest.mark.parametrize("k", [1, 6, 9])
+def test_an_error_that_numbers_not_finite_led_to_is_not_taken_for_the_cause(k: int) -> None:
+    raised: list[int] = []
+    players, settings = one(), {"steps": 12, "seed": 5, "read_every": 5}
+    with pytest.raises(Diverged, match=f"'net' at step {k} is not finite") as caught:
+        fit(sampled(k, raised), players, Points(), **settings)
+    assert raised == [k + 1]  # in the step after it, before the next read
+    assert (caught.value.step, caught.value.player) == (k, "net")
+    assert same_live(caught.value.run, players)
+    rest = fit(sampled(None, raised), one(), Points(), resume=caught.value.run, **settings)
+    assert same_run(rest, fit(sampled(None, raised), one(), Points(), **settings))
+
+
+def test_without_a_look_at_the_numbers_that_error_would_come_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "_all_finite", blind)
+    raised: list[int] = []
+    with pytest.raises(RuntimeError, match="p_in"):
+        fit(sampled(6, raised), one(), Points(), steps=12, seed=5, read_every=5)
+    assert raised == [7]
+
+
+def steep(k: int, slope: float) -> Callable:
+    """`regress`, in whose k-th step the loss is finite and its gradient is of the size of `slope`."""
+
+    def stepping(players: Mapping[str, Player], batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        if batch.y[0] != k - 1:
+            return regress(players, batch, generator)
+        loss = slope * players["net"].module(batch.x).mean()
+        assert loss.isfinite()
+        players["net"].minimise(loss)
+        return {"loss": loss, "noise": loss}
+
+    return stepping
+
+
+@pytest.mark.parametrize("k", [1, 6, 10])
+def test_a_gradient_whose_square_overflows_is_noticed(k: int) -> None:
+    """It is finite, and Adam's mean of squares is not: from then on, these weights would stand still."""
+    settings: dict[str, Any] = {"steps": 12, "seed": 5, "read_every": 5}
+    with pytest.raises(Diverged, match=f"'net' at step {k} is not finite") as caught:
+        fit(steep(k, 1e30), one(), Points(), **settings)
+    assert all(bool(torch.isfinite(t).all()) for t in caught.value.run.state.values())
+    assert same_run(fit(regress, one(), Points(), resume=caught.value.run, **settings), unspoilt("one player"))
+    run = fit(steep(k, 1e15), one(), Points(), **settings)  # its square is within the range
+    assert (run.step, run.interrupted) == (12, False)
+
+
+@pytest.mark.parametrize("k", [1, 6, 10])
+@pytest.mark.parametrize("culprit", ["critic", "maker"])
+def test_a_number_that_is_not_finite_in_a_buffer_alone_names_its_player(culprit: str, k: int) -> None:
+    """The mean of a batch norm, spoilt by images that no loss depends on."""
+
+    def step(players: Mapping[str, Player], batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        values = adversaries(players, batch, generator)
+        if batch.y[0] == k - 1:
+            players[culprit].module(torch.full((8, 2), math.inf))
+        assert all(value.isfinite() for value in values.values())
+        for player in players.values():
+            assert all(bool(torch.isfinite(p).all()) for p in player.parameters)
+        return values
+
+    settings: dict[str, Any] = {"steps": 12, "seed": 5, "read_every": 5}
+    players = two()
+    with pytest.raises(Diverged, match=f"'{culprit}' at step {k} is not finite") as caught:
+        fit(step, players, Points(), **settings)
+    assert same_live(caught.value.run, players)
+    rest = fit(adversaries, two(), Points(), resume=caught.value.run, **settings)
+    assert same_run(rest, unspoilt("two players"))
+
+
+FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+
+
+def check_all_finite(all_finite: Callable) -> None:
+    """One bad number anywhere is found; many numbers that are finite together exceed no type's range."""
+    for kind in FLOATS:
+        for bad in (math.nan, math.inf, -math.inf):
+            for place in (0, 70_000, 99_999):
+                spoilt = torch.ones(100_000, dtype=kind)
+                spoilt[place] = bad
+                assert all_finite([torch.ones(3), spoilt, torch.arange(4)]) == 0
+                assert all_finite([spoilt, torch.ones(3)]) == 0
+        both = torch.tensor([math.inf, -math.inf], dtype=kind)
+        assert all_finite([both]) == 0
+        assert all_finite([torch.full((100_000,), sign, dtype=kind) for sign in (1, -1)]) == 1
+    assert all_finite([torch.zeros(()), torch.zeros(0), torch.ones(2, dtype=torch.int64)]) == 1
+
+
+def test_all_numbers_are_looked_at() -> None:
+    check_all_finite(train._all_finite)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda tensors: torch.isfinite(torch.stack([t.sum().float() for t in tensors])).all(),
+        lambda tensors: torch.tensor(not any(t.isnan().any() for t in tensors)),
+        lambda tensors: torch.tensor(not any(t.isinf().any() for t in tensors)),
+        lambda tensors: torch.isfinite(tensors[0]).all(),
+        lambda tensors: torch.isfinite(sum(t.double().clamp(-9, 9).sum() for t in tensors)),
+    ],
+    ids=["sums in half precision", "NaN alone", "infinity alone", "the first one alone", "clamped"],
+)
+def test_the_check_of_all_numbers_rejects(wrong: Callable) -> None:
+    with pytest.raises(AssertionError):
+        check_all_finite(wrong)
+
+
+# Precision.
+
+
+PRODUCTS = ("aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.convolution", "aten.convolution_backward")
+
+
+class Products(TorchDispatchMode):
+    """Notes the types in which matrices are multiplied and images convolved, forwards and backwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[str, set[torch.dtype]] = {}
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = str(function).rpartition(".")[0]
+        if name in PRODUCTS:
+            kinds = {a.dtype for a in args if isinstance(a, Tensor)}
+            self.seen.setdefault(name, set()).update(kinds)
+        return function(*args, **(kwargs or {}))
+
+
+def gain(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
+    """As if this device multiplied so many times faster in bfloat16."""
+    monkeypatch.setattr(train.devices, "gain_of_bfloat16", lambda device: value)
+
+
+def train_with(game: str, precision: str, steps: int = 12, lr: float | None = None) -> Run:
+    step, build = GAMES[game]
+    players = build()
+    for player in players.values():
+        player.lr = lr or player.lr
+    return fit(step, players, Points(32), steps=steps, seed=5, read_every=5, precision=precision, progress=False)
+
+
+def test_an_unknown_precision_is_refused_and_both_are_named() -> None:
+    for wrong in ("half", "bfloat16", "", None):
+        with pytest.raises(ValueError, match=f"precision={wrong!r}: give 'float32' or 'mixed'"):
+            fit(regress, one(), Points(), steps=3, seed=0, precision=wrong)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_mixed_precision_where_it_does_not_pay_is_float32_bit_for_bit(
+    game: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train, "_said", set())
+    gain(monkeypatch, 9.0)
+    whole, narrow = train_with(game, "float32"), train_with(game, "mixed")
+    gain(monkeypatch, 0.1)
+    assert same_run(train_with(game, "mixed"), whole)
+    assert not same_run(narrow, whole)
+    line = "training on cpu (1 threads) in float32"
+    assert capsys.readouterr().out == f"{line}\n{line}, products in bfloat16\n"  # each once
+
+
+def check_near(run: Run, whole: Run) -> None:
+    """Every record of `run` is that of `whole` within 2%, of its size over the run."""
+    for name, values in whole.history.records.items():
+        size = np.abs(values).mean()
+        np.testing.assert_allclose(run.history.records[name], values, rtol=0, atol=0.02 * size, err_msg=name)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_mixed_precision_multiplies_in_bfloat16_and_keeps_all_else_in_float32(
+    game: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gain(monkeypatch, 9.0)
+    with Products() as wide:
+        whole = train_with(game, "float32")
+    with Products() as narrow:
+        run = train_with(game, "mixed")
+    assert set(wide.seen) == set(narrow.seen) >= {"aten.mm", "aten.addmm"}
+    assert {kind for kinds in wide.seen.values() for kind in kinds} == {torch.float32}
+    assert {kind for kinds in narrow.seen.values() for kind in kinds} == {torch.bfloat16}
+    assert {name: t.dtype for name, t in run.state.items()} == {name: t.dtype for name, t in whole.state.items()}
+    assert {t.dtype for t in run.state.values() if t.is_floating_point()} == {torch.float32}
+    assert {values.dtype for name, values in run.history.records.items() if name != "step"} == {np.dtype("float32")}
+    check_near(run, whole)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_the_check_of_nearness_rejects(game: str) -> None:
+    whole, short = train_with(game, "float32"), train_with(game, "float32", steps=11)
+    for wrong in (train_with(game, "float32", lr=0.005), train_with(game, "float32", lr=0.1), short):
+        with pytest.raises(AssertionError):
+            check_near(wrong, whole)
+
+
+def test_mixed_precision_convolves_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    gain(monkeypatch, 9.0)
+
+    def step(players: Mapping[str, Player], batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        assert torch.is_autocast_enabled("cpu")
+        images = players["net"].module(batch.x)
+        kinds.append(images.dtype)
+        loss = (images.float() - 0.5).square().mean()
+        players["net"].minimise(loss)
+        return {"loss": loss, "narrow": images.mean()}
+
+    kinds: list[torch.dtype] = []
+    with Products() as narrow:
+        run = fit(step, {"net": DCGANGenerator(2, 8, width=4)}, Points(), steps=3, seed=0, precision="mixed")
+    assert set(narrow.seen) >= {"aten.convolution", "aten.convolution_backward"}
+    assert {kind for seen in narrow.seen.values() for kind in seen} == {torch.bfloat16}
+    assert set(kinds) == {torch.bfloat16}
+    assert run.history.records["narrow"].dtype == np.float32
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def twice(cached: bool) -> Callable:
+    """A player that moves twice in a step: the second time from where the first one left it."""
+
+    def step(players: Mapping[str, Player], batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        player, values = players["net"], {}
+        with torch.autocast("cpu", torch.bfloat16, cache_enabled=cached):
+            for name in ("first", "second"):
+                values[name] = (player.module(batch.x).float() - 3).square().mean()
+                player.minimise(values[name])
+            values["third"] = player.module(batch.x).float().square().mean()
+        return values
+
+    return step
+
+
+def check_casts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network used after `minimise` has its new weights: all is as without a cache of casts."""
+    gain(monkeypatch, 9.0)
+    runs = []
+    for cached in (True, False):
+        player = Player(net(norm=False), lr=0.1)
+        assert all(weight.requires_grad for weight in player.module.parameters())  # others are not kept in the cache
+        runs.append(fit(twice(cached), {"net": player}, Points(), steps=4, seed=0, precision="mixed"))
+    assert same_run(*runs)
+    records = runs[0].history.records
+    assert (records["second"] != records["first"]).all()
+
+
+def test_after_minimise_a_network_has_its_new_weights_in_bfloat16_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_casts(monkeypatch)
+
+
+class Forgetful:
+    """torch as the loop sees it, with another function in place of one."""
+
+    def __init__(self, name: str, instead: Callable[[], None]) -> None:
+        self.name, self.instead = name, instead
+
+    def __getattr__(self, name: str) -> Any:
+        return self.instead if name == self.name else getattr(torch, name)
+
+
+@pytest.mark.parametrize("every", [None, 2], ids=["never", "every other time"])
+def test_the_check_of_the_casts_rejects_a_cache_that_is_cleared(
+    every: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clear() -> None:
+        calls.append(1)
+        if every is not None and len(calls) % every == 0:
+            torch.clear_autocast_cache()
+
+    calls: list[int] = []
+    monkeypatch.setattr(train, "torch", Forgetful("clear_autocast_cache", clear))
+    with pytest.raises(AssertionError):
+        check_casts(monkeypatch)
+    assert calls
+
+
+# Threads.
+
+
+def seated(*modules: nn.Module, members: int | None = None) -> dict[str, Player]:
+    """Players in their seats, as the loop has them."""
+    guard = train._Guard(torch.device("cpu"), () if members is None else (members,))
+    seats = {str(i): Player(module) for i, module in enumerate(modules)}
+    for name, player in seats.items():
+        player.join(name, guard, Processes())
+    return seats
+
+
+def check_useful_threads(useful: Callable[[Mapping[str, Player], int], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each 20 million products of a step, of all players; all for a convolution; an ensemble counts once."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    toy, large = (2, 128, 128, 1), (784, 1024, 1024, 1)
+    weights = 785 * 1024 + 1025 * 1024 + 1025
+    assert useful(seated(MLP(toy)), 256) <= 1
+    assert useful(seated(MLP(large)), 64) == round(64 * weights / 20e6) == 6
+    assert useful(seated(MLP(large)), 16) == round(16 * weights / 20e6) == 1
+    assert useful(seated(MLP(large), MLP(large)), 32) == round(2 * 32 * weights / 20e6) == 6
+    assert useful(seated(MLP(large, seed=[1, 2, 3]), members=3), 3 * 32) == round(3 * 32 * weights / 20e6) == 9
+    frozen = MLP(large)
+    frozen.layers[0].requires_grad_(False)
+    assert useful(seated(frozen), 64) == round(64 * (weights - 785 * 1024) / 20e6) == 3
+    assert useful(seated(DCGANGenerator(2, 8, width=4)), 1) == 7
+    assert useful(seated(MLP(toy), nn.Conv2d(1, 1, 3)), 1) == 7
+    monkeypatch.undo()
+
+
+def test_threads_are_as_many_as_the_work_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_useful_threads(train._useful_threads, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda seats, images: 1,
+        lambda seats, images: torch.get_num_threads(),
+        lambda seats, images: train._useful_threads(dict(list(seats.items())[:1]), images),
+        lambda seats, images: train._useful_threads(seats, images * next(iter(seats.values())).guard.total.numel()),
+        lambda seats, images: train._useful_threads(seats, images // next(iter(seats.values())).guard.total.numel()),
+    ],
+    ids=["one", "all", "the first player alone", "members twice", "one member alone"],
+)
+def test_the_check_of_the_threads_rejects(wrong: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AssertionError):
+        check_useful_threads(wrong, monkeypatch)
+
+
+@pytest.mark.parametrize("error", [None, KeyError])
+def test_a_run_lends_its_threads_and_gives_them_back(error: type[Exception] | None) -> None:
+    def step(*arguments: Any) -> Mapping[str, Tensor]:
+        seen.append(torch.get_num_threads())
+        if error is not None and len(seen) == 3:
+            raise error
+        return regress(*arguments)
+
+    seen: list[int] = []
+    torch.set_num_threads(3)  # the fixture puts it back
+    with contextlib.suppress(KeyError):
+        fit(step, one(), Points(), steps=4, seed=0, progress=False)
+    assert seen == [1] * (4 if error is None else 3)
+    assert torch.get_num_threads() == 3
+
+
+def test_a_convolution_has_all_threads() -> None:
+    def step(players: Mapping[str, Player], batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        seen.append(torch.get_num_threads())
+        players["net"].minimise(players["net"].module(batch.x).square().mean())
+        return {}
+
+    seen: list[int] = []
+    torch.set_num_threads(3)
+    fit(step, {"net": DCGANGenerator(2, 8, width=4)}, Points(), steps=2, seed=0, progress=False)
+    assert seen == [3, 3]
 
 
 # Schedules and arguments.

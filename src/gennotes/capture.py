@@ -56,15 +56,20 @@ class Captured:
         members = self.generator.members if isinstance(self.generator, draws.Generators) else [self.generator]
         for member in members:
             graph.register_generator_state(member)
+        stream = torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph):
                 self.values = self.update(self.batch)
             self.graph = graph
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError):
-                raise
+            torch.cuda.set_stream(stream)  # torch stays on the stream of a recording whose end fails
+            before = error.__context__  # and that fails because something failed before
+            first = before if isinstance(before, RuntimeError) else error
+            if isinstance(first, torch.OutOfMemoryError):
+                raise first from None
             self.generator.set_state(state)
-            print(f"the update runs without a CUDA graph: {str(error).splitlines()[0]}")
+            why = str(first).partition("\n")[0]
+            print(f"the update runs without a CUDA graph: {why}")
 
 
 def _fields(batch: Any) -> dict[str, Tensor]:

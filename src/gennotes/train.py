@@ -455,7 +455,7 @@ def _all_finite(tensors: Iterable[Tensor]) -> Tensor:
     if kept[0].is_cuda:
         told = torch._foreach_norm(kept, float("inf"))  # two kernels for all of them
     else:
-        told = [tensor.sum() for tensor in kept]
+        told = [tensor.sum(dtype=torch.promote_types(tensor.dtype, torch.float32)) for tensor in kept]
     return torch.isfinite(torch.stack([value.float() for value in told])).all().float()
 
 

@@ -48,12 +48,12 @@ def measure(name: str, seeds: Sequence[int], folder: Path, device: str | None = 
     where = devices.find(device)
     study = importlib.import_module(f"gennotes.studies.{name}")
     settings = study.Settings()
-    start, commit = time.perf_counter(), _commit()
+    start, state = time.perf_counter(), commit()
     values = study.measure(settings, list(seeds), where)
     found = {
         "study": name,
         "command": shlex.join(["python", "-m", "gennotes.studies", *sys.argv[1:]]),
-        "commit": commit,
+        "commit": state,
         "provenance": provenance(where) | {"cores": str(os.cpu_count()), "threads": str(torch.get_num_threads())},
         "settings": dataclasses.asdict(settings),
         "seeds": list(seeds),
@@ -63,7 +63,7 @@ def measure(name: str, seeds: Sequence[int], folder: Path, device: str | None = 
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / (f"{name}.json" if where.type == "cpu" else f"{name}.{where.type}.json")
     with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".part", delete=False) as file:
-        file.write(json.dumps(_rounded(found), indent=1) + "\n")
+        file.write(json.dumps(rounded(found), indent=1) + "\n")
     os.chmod(file.name, 0o644)
     os.replace(file.name, target)
     return target
@@ -83,15 +83,16 @@ def published(paper: str, path: Path = Path("published.json")) -> dict[str, Any]
     return papers[paper]
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Floats to six digits: more would be noise, and differ in every commit."""
     if isinstance(value, dict):
-        return {k: _rounded(v) for k, v in value.items()}
+        return {k: rounded(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(v) for v in value]
+        return [rounded(v) for v in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit that the working tree is at, "-dirty" if it differs from it, or "unknown"."""
     done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
     return done.stdout.strip() or "unknown"
