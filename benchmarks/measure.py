@@ -28,7 +28,7 @@ from gennotes import capture, data, losses, metrics, train
 from gennotes import device as devices
 from gennotes.data import Batch
 
-SECONDS = 5.0  # of a measurement, after the first stretch
+SECONDS = 4.0  # of a measurement, after the first stretch
 BOUND_IMAGES = 40
 SEEDS = list(range(8))
 BUILDERS: dict[str, Callable[..., ours.Workload]] = {

@@ -451,9 +451,9 @@ class _Guard:
 
 def _all_finite(tensors: Iterable[Tensor]) -> Tensor:
     """1 if every number of every tensor is finite, else 0: 0-d, float32, on their device."""
-    kept = [tensor for tensor in tensors if tensor.is_floating_point()]
+    kept = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
     if kept[0].is_cuda:
-        told = torch._foreach_norm(kept, float("inf"))  # two kernels for all of them
+        told = torch._foreach_norm(kept, math.inf)  # two kernels for all of them
     else:
         told = [tensor.sum(dtype=torch.promote_types(tensor.dtype, torch.float32)) for tensor in kept]
     return torch.isfinite(torch.stack([value.float() for value in told])).all().float()
