@@ -19,7 +19,7 @@ endif
 PY := $(VENV)/bin/python3
 export PYTHON BROWSER FIREFOX
 export PATH := $(VENV)/bin:$(PATH)
-export PYTHONPATH := $(CURDIR)/src:$(CURDIR)
+export PYTHONPATH := $(CURDIR)/src
 # One kernel at a time, whose debugger is off: its frozen-modules warning would stand in the log.
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 

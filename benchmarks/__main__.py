@@ -24,7 +24,7 @@ from gennotes import device as devices
 from gennotes import studies
 from gennotes.history import provenance
 
-ROUNDS, SHORT = 5, 3  # the latter of levers and of the loop's overhead
+ROUNDS, SHORT = 5, 3  # the former of what is compared with a plain loop
 FOLDER = Path("book/measurements")
 SLOWER = 0.95  # of the earlier ratio: below this, a way got slower
 
@@ -48,6 +48,7 @@ def cases(device: str) -> dict[str, Case]:
         }
     found["overhead"] = {name: ("overhead", name) for name in ("vae", "dcgan", "wgan_gp")}
     found["deviation"] = {"mixed": ("bound", "deviation")}
+    found["busy"] = {way: ("busy", way) for way in ("all", "one")}
     return found
 
 
@@ -78,13 +79,19 @@ def bench(names: list[str]) -> Path:
     """Measure the cases of these names, or all; what is in the file of other cases stays."""
     device = devices.find()
     target = FOLDER / ("bench.json" if device.type == "cpu" else f"bench.{device.type}.json")
-    found = json.loads(target.read_text()) if names and target.exists() else {"cases": {}}
+    about = {
+        "command": "make bench",
+        "commit": studies.commit(),
+        "provenance": provenance(device) | {"cores": str(os.cpu_count()), "threads": str(torch.get_num_threads())},
+        "rounds": ROUNDS,
+    }
+    before = json.loads(target.read_text()) if names and target.exists() else {"cases": {}}
+    found = {"cases": before["cases"]}
     for name, case in cases(device.type).items():
         if names and name.split(":")[0] not in names:
             continue
         single = name == "deviation"
-        short = name == "overhead" or name.startswith("lever")
-        rates = run(case, 1 if single else SHORT if short else ROUNDS)
+        rates = run(case, 1 if single else ROUNDS if "plain" in case else SHORT)
         entry: dict[str, Any] = {"found": rates}
         if name == "overhead":
             entry["median"] = {way: statistics.median(values) for way, values in rates.items()}
@@ -92,13 +99,7 @@ def bench(names: list[str]) -> Path:
             entry["ratio"] = ratios({way: values for way, values in rates.items() if way != "kernels"})
         found["cases"][name] = entry
         print(name, json.dumps(entry.get("ratio", entry.get("median", rates))), flush=True)
-    found |= {
-        "command": "make bench",
-        "commit": studies.commit(),
-        "provenance": provenance(device) | {"cores": str(os.cpu_count()), "threads": str(torch.get_num_threads())},
-        "rounds": ROUNDS,
-    }
-    target.write_text(json.dumps(studies.rounded(found), indent=1) + "\n")
+        target.write_text(json.dumps(studies.rounded(about | found), indent=1) + "\n")
     return target
 
 

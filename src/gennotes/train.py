@@ -268,94 +268,37 @@ def fit(
     first = draw(0, seed)
     device, members = first.x.device, () if isinstance(seed, int) else (len(seed),)
     count = first.x.shape[: 1 + len(members)].numel()  # images a step, of all members and processes
+    narrow = devices.narrows(device, precision)
     team = processing.join(device)
     if team.size > 1:
         draw = _share(draw, team, members, count)
-    guard = _Guard(device, members)
     seats = {name: p if isinstance(p, Player) else Player(p) for name, p in players.items()}
-    for name, player in seats.items():
-        player.join(name, guard, team)
-        if team.size > 1 and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in player.module.modules()):
-            warnings.warn(f"{name}: batch norm takes its statistics from each process's share of a batch", stacklevel=2)
-    generator = _generator(seed, device, team)
+    training = _Training(step, seats, draw, seed, steps, _Guard(device, members), team, narrow)
     settings = {"steps": steps, "seed": seed, "batch": count, "lr": {n: p.lr for n, p in seats.items()}}
-    history, done = History(settings, histories.provenance(device)), 0
+    history = History(settings, histories.provenance(device))
     if resume is not None:
-        done, history = _take_up(resume, seats, generator, seed, steps)
+        training.done, history = _take_up(resume, seats, training.generator, seed, steps)
         history.settings, history.provenance = settings, histories.provenance(device)
 
+    def current(interrupted: bool) -> Run:
+        return Run(history, training.copy(), training.done, interrupted)
+
+    def record(block: list[Mapping[str, Tensor]], rows: Mapping[str, np.ndarray]) -> None:
+        steps_of_block = np.arange(training.done - len(block), training.done) + 1
+        history.append("records", {"step": steps_of_block} | dict(rows))
+
     def take_snapshot() -> None:
-        if snapshot is None or (history.snapshots and history.snapshots["step"][-1] == done):
+        if snapshot is None or (history.snapshots and history.snapshots["step"][-1] == training.done):
             return
         with torch.no_grad(), evaluating(*(player.module for player in seats.values())):
             taken = snapshot(_generator(seed, device, Processes()))
-        rows = {"step": np.array([done])} | {k: v.detach().cpu().numpy()[None] for k, v in taken.items()}
+        rows = {"step": np.array([training.done])} | {k: v.detach().cpu().numpy()[None] for k, v in taken.items()}
         history.append("snapshots", rows)
-
-    narrow = devices.narrows(device, precision)
-
-    def update(batch: Any) -> Mapping[str, Tensor]:
-        """All that a step does on the device."""
-        with torch.autocast(device.type, torch.bfloat16, enabled=narrow):
-            values = step(seats, batch, generator)
-        for player in seats.values():
-            player.settle()
-        return {name: value.detach().clone() if isinstance(value, Tensor) else value for name, value in values.items()}
-
-    run_update = capture.Captured(update, generator) if capture.possible(device, team) else update
-
-    def advance(update: Callable[[Any], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        nonlocal done
-        for player in seats.values():
-            player.prepare(done, steps)
-        values = update(draw(done, seed))
-        done += 1
-        return values
-
-    def live() -> dict[str, Tensor]:
-        return {name: tensor for player in seats.values() for name, tensor in player.state().items()}
-
-    def current(interrupted: bool) -> Run:
-        state = {name: tensor.detach().clone() for name, tensor in live().items()}
-        return Run(history, state | {"generator": generator.get_state()}, done, interrupted)
-
-    def go_back(start: Run) -> None:
-        nonlocal done
-        _restore(start.state, seats, generator)
-        guard.total.zero_()
-        done = start.step
-
-    def again(start: Run, count: int) -> list[Mapping[str, Tensor]]:
-        """A block that went wrong, from its start and with a look at every number: Diverged names the step."""
-        go_back(start)
-        block: list[Mapping[str, Tensor]] = []
-        guard.strict = True
-        try:
-            for _ in range(count):
-                before = current(interrupted=True)
-                try:
-                    values = advance(update)
-                    bad = next((name for name, player in seats.items() if not _finite(player.state().values())), None)
-                    if team.any(bad is not None):
-                        raise _NotFinite(bad or next(iter(seats)))
-                except _NotFinite as fault:
-                    go_back(before)
-                    if block:
-                        _, rows = guard.read(block, {}, team)
-                        record(rows, len(block))
-                    member = None if fault.member is None or isinstance(seed, int) else seed[fault.member]
-                    raise Diverged(done + 1, fault.player, current(interrupted=True), member) from None
-                block.append(values)
-        finally:
-            guard.strict = False
-        return block
-
-    def record(rows: Mapping[str, np.ndarray], count: int) -> None:
-        history.append("records", {"step": np.arange(done - count, done) + 1} | dict(rows))
 
     # A bar that moved leaves nothing to read on a static page.
     quiet = not progress or not team.first or "GENNOTES_STATIC" in os.environ
-    bar = tqdm(total=steps * count, initial=done * count, unit=" images", unit_scale=True, disable=quiet, leave=False)
+    begun = training.done * count
+    bar = tqdm(total=steps * count, initial=begun, unit=" images", unit_scale=True, disable=quiet, leave=False)
     kept = histories.writing(folder) if folder is not None and team.first else nullcontext()
     devices.keep_memory()
     with kept, devices.threads(_useful_threads(seats, count)), _stop_on_interrupt() as stopped, bar:
@@ -363,46 +306,151 @@ def fit(
             _say_once(device, narrow)
         if not history.snapshots:
             take_snapshot()
-        while done < steps and not team.any(stopped()):
+        while training.done < steps and not team.any(stopped()):
+            done = training.done
             until = min(steps, *(done - done % every + every for every in (read_every, snapshot_every, save_every)))
             start, block = current(interrupted=True), []
             try:
-                while not block or (done < until and (team.size > 1 or not stopped())):
-                    block.append(advance(run_update))
-                whole, rows = guard.read(block, live(), team)
-            except Exception as error:
-                if _out_of_memory(error):
-                    go_back(start)
-                    trial = (lambda n: update(_rows(first, len(members), n))) if team.size == 1 else None
-                    fits = _largest(trial, count // max(1, sum(members)), partial(go_back, start))
-                    raise TooLarge(seats, count, device, fits, start) from error
-                if team.size == 1 and not _finite([guard.total, *live().values()]):
-                    again(start, len(block) + 1)  # what the numbers led to is not the cause
-                raise
-            if not whole:
-                block = again(start, len(block))
-                whole, rows = guard.read(block, live(), team)
-            record(rows, len(block))
+                try:
+                    while not block or (training.done < until and (team.size > 1 or not stopped())):
+                        block.append(training.advance())
+                    whole, rows = training.read(block)
+                except Exception as error:
+                    if _out_of_memory(error):
+                        raise training.too_large(first, count, start) from error
+                    if team.size == 1 and not training.finite():  # what the numbers led to is not the cause
+                        training.again(start, len(block) + 1)
+                    raise
+                if not whole:
+                    block = training.again(start, len(block))
+                    _, rows = training.read(block)
+            except _NotFinite as fault:
+                if fault.block:
+                    record(fault.block, training.read(fault.block)[1])
+                member = None if fault.member is None or isinstance(seed, int) else seed[fault.member]
+                raise Diverged(training.done + 1, fault.player, current(interrupted=True), member) from None
+            record(block, rows)
             bar.update(len(block) * count)
             bar.set_postfix({k: f"{v[-1].mean():.4g}" for k, v in rows.items()}, refresh=False)
             if on_read is not None:
                 on_read(history)
+            done = training.done
             if snapshot is not None and (done % snapshot_every == 0 or done == steps):
                 take_snapshot()
             if folder is not None and team.first and done % save_every == 0 and done < steps:
-                histories.save(folder, done, current(False).state, history)
-        run = current(interrupted=done < steps)
+                histories.save(folder, done, training.copy(), history)
+        run = current(interrupted=training.done < steps)
         if folder is not None and team.first:
-            histories.save(folder, done, run.state, history)
+            histories.save(folder, run.step, run.state, history)
         team.any(False)  # none goes on before the first one has written
     return run
 
 
+class _Training:
+    """The networks of a run and all that moves them: a step on, a copy of where they are, the way back to it."""
+
+    def __init__(
+        self,
+        step: Callable,
+        seats: Mapping[str, Player],
+        draw: Callable[[int, Any], Any],
+        seed: int | list[int],
+        steps: int,
+        guard: "_Guard",
+        team: Processes,
+        narrow: bool,
+    ) -> None:
+        self.step, self.seats, self.draw, self.seed, self.steps = step, seats, draw, seed, steps
+        self.guard, self.team, self.narrow, self.done = guard, team, narrow, 0
+        self.device = guard.total.device
+        for name, player in seats.items():
+            player.join(name, guard, team)
+            if team.size > 1 and any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in player.module.modules()):
+                what = "batch norm takes its statistics from each process's share of a batch"
+                warnings.warn(f"{name}: {what}", stacklevel=3)
+        self.generator = _generator(seed, self.device, team)
+        captured = capture.possible(self.device, team)
+        self.fast = capture.Captured(self.update, self.generator) if captured else self.update
+
+    def update(self, batch: Any) -> Mapping[str, Tensor]:
+        """All that a step does on the device."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.narrow):
+            values = self.step(self.seats, batch, self.generator)
+        for player in self.seats.values():
+            player.settle()
+        return {name: value.detach().clone() if isinstance(value, Tensor) else value for name, value in values.items()}
+
+    def advance(self) -> Mapping[str, Tensor]:
+        """One step, and what it says."""
+        for player in self.seats.values():
+            player.prepare(self.done, self.steps)
+        # Where every number is looked at, nothing is replayed.
+        values = (self.update if self.guard.strict else self.fast)(self.draw(self.done, self.seed))
+        self.done += 1
+        return values
+
+    def read(self, block: list[Mapping[str, Tensor]]) -> tuple[bool, dict[str, np.ndarray]]:
+        """Whether all numbers are finite, and the values of a block's steps."""
+        return self.guard.read(block, self.live(), self.team)
+
+    def live(self) -> dict[str, Tensor]:
+        """All that a step moves but the generator: the tensors themselves."""
+        return {name: tensor for player in self.seats.values() for name, tensor in player.state().items()}
+
+    def finite(self) -> bool:
+        return _finite([self.guard.total, *self.live().values()])
+
+    def copy(self) -> dict[str, Tensor]:
+        """The state, to go back to or to keep."""
+        state = {name: tensor.detach().clone() for name, tensor in self.live().items()}
+        return state | {"generator": self.generator.get_state()}
+
+    def go_back(self, step: int, state: Mapping[str, Tensor]) -> None:
+        _restore(state, self.seats, self.generator)
+        self.guard.total.zero_()
+        self.done = step
+
+    def again(self, start: Run, count: int) -> list[Mapping[str, Tensor]]:
+        """A block that went wrong, once more from its start and with a look at every number.
+
+        Raises _NotFinite with the block so far, back before the first step with a number that is not finite.
+        """
+        self.go_back(start.step, start.state)
+        block: list[Mapping[str, Tensor]] = []
+        self.guard.strict = True
+        try:
+            for _ in range(count):
+                before = self.copy()
+                try:
+                    values = self.advance()
+                    bad = [name for name, player in self.seats.items() if not _finite(player.state().values())]
+                    if self.team.any(bool(bad)):
+                        raise _NotFinite([*bad, *self.seats][0])
+                except _NotFinite as fault:
+                    self.go_back(start.step + len(block), before)
+                    fault.block = block
+                    raise
+                block.append(values)
+        finally:
+            self.guard.strict = False
+        return block
+
+    def too_large(self, batch: Any, count: int, start: Run) -> TooLarge:
+        """The error of a step that the memory does not hold, back at the block's start."""
+        members = self.guard.total.numel() if self.guard.shape else 1
+        back = partial(self.go_back, start.step, start.state)
+        back()
+        trial = None
+        if self.team.size == 1:
+            trial = lambda rows: self.update(_rows(batch, len(self.guard.shape), rows))  # noqa: E731
+        return TooLarge(self.seats, count, self.device, _largest(trial, count // members, back), start)
+
+
 class _NotFinite(ArithmeticError):
-    """Of a strict guard: the player, and the member of an ensemble."""
+    """Of a strict guard: the player, and the member of an ensemble; `block`, the steps before in `_Training.again`."""
 
     def __init__(self, player: str, member: int | None = None) -> None:
-        self.player, self.member = player, member
+        self.player, self.member, self.block = player, member, []
 
 
 class _Guard:

@@ -1,4 +1,7 @@
-"""Entropies and divergences, in nats: of finite distributions, of densities on a grid, of samples, of normals."""
+"""Entropies and divergences, in nats: of finite distributions, of densities on a grid, of samples, of normals.
+
+Wasserstein distances are in the units of the points: on the line, and of two sets of points in any dimension.
+"""
 
 from gennotes.divergences.finite import (
     conditional_entropy,
@@ -12,9 +15,11 @@ from gennotes.divergences.finite import (
 )
 from gennotes.divergences.normals import entropy_normal, kl_normal, kl_normal_full, log_normal
 from gennotes.divergences.samples import Estimate, entropy_samples, js_samples, kl_samples, wasserstein_samples
+from gennotes.divergences.transport import Transport, wasserstein_points
 
 __all__ = [
     "Estimate",
+    "Transport",
     "conditional_entropy",
     "cross_entropy",
     "entropy",
@@ -30,5 +35,6 @@ __all__ = [
     "mutual_information",
     "total_variation",
     "wasserstein",
+    "wasserstein_points",
     "wasserstein_samples",
 ]

@@ -2,6 +2,7 @@
 
 from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gennotes.models.evaluation import evaluating
+from gennotes.models.gan import MaxoutMLP, MinibatchStd, NormalisedMLP, Packed
 from gennotes.models.mlp import MLP
 from gennotes.models.resize import ResizeConv2d
 from gennotes.models.vae import VAE, GaussianHead, reparameterise
@@ -12,6 +13,10 @@ __all__ = [
     "DCGANDiscriminator",
     "DCGANGenerator",
     "GaussianHead",
+    "MaxoutMLP",
+    "MinibatchStd",
+    "NormalisedMLP",
+    "Packed",
     "ResizeConv2d",
     "evaluating",
     "reparameterise",
