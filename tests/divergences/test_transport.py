@@ -10,7 +10,7 @@ from scipy import optimize, stats
 from torch.autograd import gradcheck
 from torch.testing import assert_close
 
-from gennotes.divergences import Transport, transport, wasserstein, wasserstein_points, wasserstein_samples
+from gennotes.divergences import Transport, wasserstein, wasserstein_points, wasserstein_samples
 
 
 def draws(*shape, seed=0):
