@@ -111,6 +111,15 @@ def test_a_cache_of_any_kind_is_the_set_or_is_left_aside(folder: Path, data: st.
     assert peak < 8 * path.stat().st_size + ALLOWANCE
 
 
+@pytest.mark.parametrize("literal", [b"{'descr': (\0", b"if 1:\n  2\n 3\0", b"(" * 400 + b"\0", b"x" * 2_000, b"\0"])
+def test_a_cache_whose_header_is_no_literal_is_left_aside(folder: Path, literal: bytes) -> None:
+    path = folder / "literal.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in ("x.npy", "y.npy"):
+            file.writestr(name, b"\x93NUMPY\x01\x00" + len(literal).to_bytes(2, "little") + literal)
+    assert sources._from_cache(path, "a set", RECIPE) is None
+
+
 def test_the_good_files_are_read(folder: Path) -> None:
     """So that the tests above do not pass for a reader that refuses everything."""
     for content in (packed(PIXELS), gzip.compress(packed(PIXELS))):

@@ -4,6 +4,7 @@ import math
 import os
 import socket
 import tempfile
+import tokenize
 import uuid
 import warnings
 import zipfile
@@ -149,6 +150,8 @@ def _from_cache(path: Path, name: str, recipe: Recipe) -> Arrays | None:
             x, y = _member(file, "x.npy", (count, 28, 28)), _member(file, "y.npy", (count,))
         return _checked((x, y), name, recipe, str(path))
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, RuntimeError):
+        return None
+    except (SyntaxError, tokenize.TokenError):  # a header that is no Python literal
         return None
 
 
