@@ -57,6 +57,13 @@ def plain(case: str, device: torch.device) -> float:
     return images / (time.perf_counter() - start)
 
 
+def run(work: ours.Workload, read_every: int, on_read: Callable, seed: int | list[int] = 0, **how: Any) -> None:
+    """`train.fit`, until `on_read` raises Enough; nothing but a measurement is printed."""
+    settings = {"steps": 10**9, "progress": False} | how
+    with contextlib.suppress(Enough), contextlib.redirect_stdout(sys.stderr):
+        train.fit(work.step, work.players, work.batches, seed=seed, read_every=read_every, on_read=on_read, **settings)
+
+
 def fit(work: ours.Workload, count: int, read_every: int, seed: int | list[int] = 0, **how: Any) -> float:
     """`count` times the updates a second of `train.fit`; with `steps`, of a run of that length."""
     reads: list[tuple[float, int]] = []
@@ -66,9 +73,7 @@ def fit(work: ours.Workload, count: int, read_every: int, seed: int | list[int] 
         if "steps" not in how and reads[-1][0] > reads[0][0] + SECONDS:
             raise Enough
 
-    settings = {"steps": 10**9, "read_every": read_every, "progress": False, "on_read": on_read} | how
-    with contextlib.suppress(Enough), contextlib.redirect_stdout(sys.stderr):
-        train.fit(work.step, work.players, work.batches, seed=seed, **settings)
+    run(work, read_every, on_read, seed, **how)
     (begin, first), (end, last) = reads[0], reads[-1]
     return count * (last - first) / (end - begin)
 
@@ -114,17 +119,7 @@ def overhead(case: str, device: torch.device) -> float:
         clock[0] = time.perf_counter()
 
     begin = time.perf_counter()
-    with contextlib.suppress(Enough), contextlib.redirect_stdout(sys.stderr):
-        train.fit(
-            work.step,
-            work.players,
-            work.batches,
-            steps=10**9,
-            seed=0,
-            read_every=READ_EVERY[case],
-            progress=False,
-            on_read=on_read,
-        )
+    run(work, READ_EVERY[case], on_read)
     return statistics.median(ratios[2:]) - 1
 
 
@@ -330,17 +325,7 @@ def kernels(case: str, device: torch.device) -> float:
             watch.stop()
             raise Enough
 
-    with contextlib.suppress(Enough), contextlib.redirect_stdout(sys.stderr):
-        train.fit(
-            work.step,
-            work.players,
-            work.batches,
-            steps=10**9,
-            seed=0,
-            read_every=steps,
-            progress=False,
-            on_read=on_read,
-        )
+    run(work, steps, on_read)
     return sum(event.self_device_time_total for event in watch.key_averages()) / 1e3 / steps
 
 
