@@ -437,13 +437,12 @@ class _Training:
 
     def too_large(self, batch: Any, count: int, start: Run) -> TooLarge:
         """The error of a step that the memory does not hold, back at the block's start."""
-        members = self.guard.total.numel() if self.guard.shape else 1
         back = partial(self.go_back, start.step, start.state)
         back()
         trial = None
         if self.team.size == 1:
             trial = lambda rows: self.update(_rows(batch, len(self.guard.shape), rows))  # noqa: E731
-        return TooLarge(self.seats, count, self.device, _largest(trial, count // members, back), start)
+        return TooLarge(self.seats, count, self.device, _largest(trial, count // self.guard.total.numel(), back), start)
 
 
 class _NotFinite(ArithmeticError):
@@ -520,7 +519,7 @@ def _useful_threads(seats: Mapping[str, Player], images: int) -> int:
     weights = [parameter for player in seats.values() for parameter in player.parameters]
     if any(weight.ndim > 3 for weight in weights):
         return torch.get_num_threads()
-    members = max(1, next(iter(seats.values())).guard.total.numel())
+    members = next(iter(seats.values())).guard.total.numel()  # 1 without an ensemble
     return round(images // members * sum(weight.numel() for weight in weights) / 20e6)
 
 
