@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from gennotes import data, metrics
 from gennotes.data import Mixture
-from gennotes.metrics import Coverage, mode_coverage
+from gennotes.metrics import Coverage, mode_counts, mode_coverage
 
 RING, GRID = data.toy("ring", "cpu"), data.toy("grid", "cpu")
 CROWD = Mixture(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.3, 0.9], [5.0, 5.0]]), 0.4)  # discs of three modes overlap
@@ -222,7 +222,7 @@ def test_one_mode():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: mode_coverage(torch.zeros(5, 3), RING), r"mode_coverage got samples torch.float32 \(5, 3\)"),
+        (lambda: mode_coverage(torch.zeros(5, 3), RING), r"mode_counts got samples torch.float32 \(5, 3\)"),
         (lambda: mode_coverage(torch.zeros(2), RING), r"samples torch.float32 \(2,\); give points of the plane"),
         (lambda: mode_coverage(torch.zeros(0, 2), RING), r"\(0, 2\); .* at least one"),
         (lambda: mode_coverage(torch.zeros(3, 0, 2), RING), r"\(3, 0, 2\)"),

@@ -118,6 +118,35 @@ def kl_per_unit(mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def mode_counts(samples: Tensor, mixture: Mixture, radius: float = 3.0) -> Tensor:
+    """How many samples of high quality belong to each mode of a mixture.
+
+    A sample belongs to its nearest mode m_k; it is of high quality if it lies within radius standard deviations of it,
+    |x − m_k| ≤ radius · σ, in the Euclidean norm. A NaN or infinite point is not of high quality.
+
+    samples: points of the plane, (..., N, 2). radius: in standard deviations σ of the mixture, above 0; a large one
+        counts every sample at its nearest mode.
+    Returns whole numbers, (..., K), which add up to at most N.
+    Raises ValueError if samples are not floating-point (..., N, 2) with N at least 1, or the radius is not a finite
+    number above 0.
+    """
+    if not samples.is_floating_point() or samples.ndim < 2 or samples.shape[-1] != 2 or samples.numel() == 0:
+        raise ValueError(
+            f"mode_counts got samples {samples.dtype} {tuple(samples.shape)}; give points of the plane, "
+            "floating-point (N, 2) or (S, N, 2), at least one."
+        )
+    if not 0 < radius < math.inf:
+        raise ValueError(f"mode_counts got the radius {radius}; give standard deviations, a number above 0.")
+    modes = len(mixture.means)
+    kind = torch.promote_types(samples.dtype, torch.float32)
+    squared = (samples.to(kind).unsqueeze(-2) - mixture.means.to(samples.device, kind)).square().sum(-1)  # (..., N, K)
+    nearest = squared.min(-1)
+    good = nearest.values <= (radius * mixture.std) ** 2  # (..., N), false for NaN
+    owned = nearest.indices.unsqueeze(-1) == torch.arange(modes, device=samples.device)
+    return (owned & good.unsqueeze(-1)).sum(-2)  # (..., K)
+
+
+@torch.no_grad()
 def mode_coverage(samples: Tensor, mixture: Mixture, radius: float = 3.0) -> Coverage:
     """How many modes of a mixture samples find, the share of samples of high quality, and how unevenly these spread.
 
@@ -140,20 +169,8 @@ def mode_coverage(samples: Tensor, mixture: Mixture, radius: float = 3.0) -> Cov
     Source: Lin et al. 2018, section 4.1; that the divergence counts samples of high quality only is as in the authors'
     code (fjxmlzn/PacGAN, extensions.py).
     """
-    if not samples.is_floating_point() or samples.ndim < 2 or samples.shape[-1] != 2 or samples.numel() == 0:
-        raise ValueError(
-            f"mode_coverage got samples {samples.dtype} {tuple(samples.shape)}; give points of the plane, "
-            "floating-point (N, 2) or (S, N, 2), at least one."
-        )
-    if not 0 < radius < math.inf:
-        raise ValueError(f"mode_coverage got the radius {radius}; give standard deviations, a number above 0.")
-    modes = len(mixture.means)
-    kind = torch.promote_types(samples.dtype, torch.float32)
-    squared = (samples.to(kind).unsqueeze(-2) - mixture.means.to(samples.device, kind)).square().sum(-1)  # (..., N, K)
-    nearest = squared.min(-1)
-    good = nearest.values <= (radius * mixture.std) ** 2  # (..., N), false for NaN
-    owned = nearest.indices.unsqueeze(-1) == torch.arange(modes, device=samples.device)
-    counts = (owned & good.unsqueeze(-1)).sum(-2)  # (..., K)
+    counts = mode_counts(samples, mixture, radius)
+    modes = counts.shape[-1]
     total = counts.sum(-1)
     weights = torch.full((modes,), 1 / modes, dtype=torch.float64, device=samples.device)
     shares = torch.where(total.unsqueeze(-1) > 0, counts.double() / total.unsqueeze(-1), weights)

@@ -7,6 +7,7 @@ from .latent import LatentExplorer, latent
 from .map import MapExplorer, latent_map
 from .network import Network, pack
 from .panel import panel
+from .training import Recording, TrainingExplorer, grid, recordings, training
 
 __all__ = [
     "DensitiesExplorer",
@@ -15,10 +16,15 @@ __all__ = [
     "LatentExplorer",
     "MapExplorer",
     "Network",
+    "Recording",
+    "TrainingExplorer",
     "densities",
     "fit",
+    "grid",
     "latent",
     "latent_map",
     "pack",
     "panel",
+    "recordings",
+    "training",
 ]

@@ -20,6 +20,7 @@
  *   of a node: how many outputs are asked for, which of its inputs never change, what it keeps from run to run
  */
 
+import { fromBase64 } from "./parts.js";
 import { makeProducts } from "./product.js";
 
 // ---------------------------------------------------------------------------------------------------------- loading
@@ -73,15 +74,6 @@ function unpackConstants(network) {
 }
 
 const arrayOf = { float: Float32Array, int: Float64Array, bool: Uint8Array };
-
-/** The bytes that a text in base64 stands for. Browsers before 2025 lack the method. */
-function fromBase64(text) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
-  const characters = atob(text);
-  const bytes = new Uint8Array(characters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
-  return bytes;
-}
 
 /**
  * Half precision to single. Browsers before 2025 lack the type: then sign, exponent and fraction are moved to where a

@@ -19,6 +19,7 @@ from gennotes.figures.latent_space import (
     traversal,
 )
 from gennotes.figures.lines import curves
+from gennotes.figures.modes import coverage_strip, mode_hopping, mode_panels, score_surface
 from gennotes.figures.style import use
 from gennotes.figures.taxonomy import model_taxonomy
 
@@ -28,6 +29,7 @@ __all__ = [
     "autoencoder_diagram",
     "bound_by_samples",
     "code_maps",
+    "coverage_strip",
     "cross_entropies",
     "curves",
     "decoded_plane",
@@ -44,12 +46,15 @@ __all__ = [
     "kl_by_unit",
     "kl_panels",
     "minima_by_parting",
+    "mode_hopping",
+    "mode_panels",
     "model_taxonomy",
     "norms",
     "posteriors",
     "prior_grid",
     "rate_distortion",
     "reconstructions",
+    "score_surface",
     "shares_by_class",
     "traversal",
     "use",
