@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from gennotes import draws
 from gennotes.divergences import kl_normal
@@ -244,6 +245,32 @@ def r1(score: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     Source: Mescheder, Geiger & Nowozin 2018, eq. 9.
     """
     return 0.5 * _slope(score, real.detach(), axes=(1, 2)).square().mean(-1)
+
+
+def unrolled(
+    discriminator: nn.Module, loss: Callable[[Callable[[Tensor], Tensor]], Tensor], steps: int, lr: float
+) -> Callable[[Tensor], Tensor]:
+    """The discriminator as it would stand after `steps` steps of gradient descent, φ ← φ − lr ∇L(φ), differentiably.
+
+    A generator that minimises its loss against it is told how the discriminator would answer: the gradient flows
+    through the samples of each of the steps that are looked ahead. The discriminator itself stays as it is.
+
+    loss: takes scores, D as a function of points, to what D minimises, 0-d or (S,) of an ensemble; it computes the
+        samples' scores without detaching the samples.
+    Returns D after the steps, as a function of points. Raises ValueError if there are no steps, or lr is not above 0.
+    Source: Metz et al. 2017, eqs. 7 to 10, whose toy looks ahead with Adam's steps and not with plain ones.
+    """
+    if steps < 1 or not lr > 0:
+        raise ValueError(f"unrolled got steps={steps} and lr={lr}; give at least 1 step, and a rate above 0")
+    weights = dict(discriminator.named_parameters())
+
+    def scores(x: Tensor) -> Tensor:
+        return functional_call(discriminator, weights, (x,))
+
+    for _ in range(steps):
+        slopes = torch.autograd.grad(loss(scores).sum(), list(weights.values()), create_graph=True)
+        weights = {name: w - lr * slope for (name, w), slope in zip(weights.items(), slopes, strict=True)}
+    return scores
 
 
 def _slope(score: Callable[[Tensor], Tensor], x: Tensor, axes: tuple[int, ...]) -> Tensor:

@@ -57,6 +57,14 @@ def constant(progress: float) -> float:
     return 1.0
 
 
+def plateau(progress: float) -> float:
+    """A schedule: as it is for the first half of the run, then down in a straight line to 0.
+
+    progress: share of the run that is done, in [0, 1]. Returns the factor of the learning rate, in [0, 1].
+    """
+    return min(1.0, 2 * (1 - progress))
+
+
 def one_cycle(progress: float) -> float:
     """A schedule: up in a straight line over the first tenth of the run, then down along half a cosine to 0.
 

@@ -3,7 +3,7 @@
 from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gennotes.models.evaluation import evaluating
 from gennotes.models.gan import MaxoutMLP, MinibatchStd, NormalisedMLP, Packed
-from gennotes.models.mlp import MLP
+from gennotes.models.mlp import MLP, scatter_bends
 from gennotes.models.resize import ResizeConv2d
 from gennotes.models.vae import VAE, GaussianHead, reparameterise
 
@@ -20,4 +20,5 @@ __all__ = [
     "ResizeConv2d",
     "evaluating",
     "reparameterise",
+    "scatter_bends",
 ]

@@ -69,6 +69,38 @@ class MLP(nn.Module):
         return gradient.expand_as(x) if not slopes else gradient
 
 
+@torch.no_grad()
+def scatter_bends(network: MLP, extent: float, slope: float, seed: int | Sequence[int] = 0) -> MLP:
+    """Lay the bends of a network's first layer all over its inputs; returns the network, changed in place.
+
+    Unit i of the first layer becomes slope · u_i · (x − c_i), so that a ReLU behind it bends along a line through c_i:
+    u_i is a direction drawn evenly, c_i a point drawn evenly from the box [−extent, extent]^n. With torch's own weights
+    all bends pass close by the origin, and a small network takes long to see anything that is far from it and small.
+
+    extent: half the side of the box that the data fill. slope: how steep a unit is, one over the length to be resolved.
+    seed: of the draws; for an ensemble one a member.
+    Raises ValueError if extent or slope is not above 0, or if there is not one seed a member.
+    """
+    if not (extent > 0 and slope > 0):
+        raise ValueError(f"scatter_bends got extent={extent} and slope={slope}; give numbers above 0")
+    seeds = [seed] if isinstance(seed, int) else list(seed)
+    if len(seeds) != (network.members or 1) or isinstance(seed, int) != (network.members is None):
+        raise ValueError(
+            f"scatter_bends got seed={seed} for {network.members or 'a single'} network; give one a member"
+        )
+    first = network.layers[0]
+    weights = first.weight.mT[None] if network.members is None else first.weight  # (S, inputs, units), to write to
+    biases = first.bias[None, None] if network.members is None else first.bias  # (S, 1, units)
+    for weight, bias, s in zip(weights, biases, seeds, strict=True):
+        generator = torch.Generator().manual_seed(s)
+        way = torch.randn(weight.shape, generator=generator)
+        way = slope * way / way.norm(dim=0)
+        centre = extent * (2 * torch.rand(weight.shape, generator=generator) - 1)
+        weight.copy_(way)
+        bias.copy_(-(way * centre).sum(0))
+    return network
+
+
 class Linears(nn.Module):
     """S linear layers side by side: y_s = x_s W_sᵀ + b_s, from (S, B, inputs) to (S, B, outputs)."""
 
