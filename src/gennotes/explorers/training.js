@@ -94,9 +94,7 @@ class TrainingView {
       make("div", { class: "gn-head" }, make("p", { class: "gn-title" }, title)),
       make("p", { class: "gn-unseen" }, this.model.get("alt")),
       make("div", { class: "gn-choices" }, this.buildConditions(), this.buildSeeds()),
-      make("div", { class: "gn-scene" }, this.buildPlane(), this.buildCharts()),
-      this.buildSlider(),
-      this.sentence,
+      make("div", { class: "gn-scene" }, ...this.buildPlane(), this.buildSlider(), this.sentence, this.buildCharts()),
       this.spoken,
     );
   }
@@ -121,15 +119,8 @@ class TrainingView {
     this.surface = make("canvas", {}); // one pixel a cell
     const entry = (look, ...words) => make("span", { class: "gn-entry" }, make("span", { class: look, "aria-hidden": "true" }), ...words);
     this.scale = make("span", { class: "gn-entry gn-scale" });
-    const legend = make(
-      "div",
-      { class: "gn-legend" },
-      this.scale,
-      entry("gn-dot", "sample"),
-      entry("gn-circle", "mode found"),
-      entry("gn-circle gn-missed", "mode missed"),
-    );
-    return make("div", { class: "gn-plane-side" }, make("div", {}, this.canvas), legend);
+    const modes = [entry("gn-circle", "mode found"), entry("gn-circle gn-missed", "mode missed")];
+    return [make("div", { class: "gn-plane-side" }, this.canvas), make("div", { class: "gn-legend" }, this.scale, entry("gn-dot", "sample"), ...modes)];
   }
 
   /** The charts: what is drawn, on which axis, and how the reader takes hold of them. */
@@ -191,6 +182,7 @@ class TrainingView {
     if (this.playing) return this.pause();
     if (this.reducedMotion.matches) return this.show({ frame: (this.frame + 1) % this.steps.length });
     if (this.frame === this.steps.length - 1) this.frame = 0;
+    clearTimeout(this.sayLater);
     this.playing = setInterval(() => !document.hidden && this.advance(), FRAME_MS);
     this.nameButton();
     this.redraw();
