@@ -30,13 +30,18 @@ def poor(mixture, seed):
     return torch.cat([near, far])
 
 
-def by_hand(samples, mixture, radius):
+def counts_by_hand(samples, mixture, radius):
     """Sample by sample, from the definition."""
     means, counts = mixture.means.tolist(), [0] * len(mixture.means)
     for point in samples.tolist():
         lengths = [math.dist(point, mean) for mean in means]
         if min(lengths) <= radius * mixture.std:
             counts[lengths.index(min(lengths))] += 1
+    return counts
+
+
+def by_hand(samples, mixture, radius):
+    counts = counts_by_hand(samples, mixture, radius)
     good = sum(counts)
     divergence = stats.entropy(counts, [1] * len(counts)) if good else math.inf  # both are made to sum to one
     return sum(count > 0 for count in counts), good / len(samples), float(divergence)
@@ -172,6 +177,34 @@ def test_holds_for_the_textbook(check):
 def test_rejects(check, flaw):
     with pytest.raises(AssertionError):
         check(lambda *args: textbook(*args, flaw=flaw))
+
+
+def check_each_mode(count):
+    for mixture in (RING, GRID, CROWD):
+        ensemble = torch.stack([poor(mixture, 10 * member) for member in range(3)])
+        for radius in (0.5, 3.0, 1000.0):
+            wanted = [counts_by_hand(member, mixture, radius) for member in ensemble]
+            assert count(ensemble, mixture, radius).tolist() == wanted
+
+
+def test_the_samples_of_each_mode_are_counted():
+    check_each_mode(mode_counts)
+    assert mode_counts(poor(RING, 0), RING, 1000.0).sum() == 302  # a large radius leaves none out
+    assert mode_counts(torch.full((3, 2), math.nan), RING, 1000.0).sum() == 0
+
+
+@pytest.mark.parametrize(
+    "flawed",
+    [
+        pytest.param(lambda x, mixture, r: mode_counts(x, mixture, r).flip(-1), id="order of the modes"),
+        pytest.param(lambda x, mixture, r: mode_counts(x, mixture, r**2), id="squared radius"),
+        pytest.param(lambda x, mixture, r: mode_counts(x, mixture, 1000.0), id="without quality"),
+        pytest.param(lambda x, mixture, r: mode_counts(x.flatten(0, 1), mixture, r), id="over the ensemble"),
+    ],
+)
+def test_the_count_of_each_mode_rejects(flawed):
+    with pytest.raises(AssertionError):
+        check_each_mode(flawed)
 
 
 def test_a_member_is_measured_as_if_alone():

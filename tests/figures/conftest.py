@@ -106,6 +106,51 @@ def _norms(digits: np.ndarray) -> style.Figure:
     return figures.norms({"L = 2": {"draw": x, "half-way": 0.7 * x}, "L = 20": {"draw": x, "half-way": x}}, "Norms")
 
 
+RING = np.column_stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)])
+
+
+def _on_the_ring(*shape: int, modes: int = 8) -> np.ndarray:
+    """Samples over the first modes of the ring, (*shape, 2)."""
+    rng = np.random.default_rng(0)
+    return RING[rng.integers(0, modes, shape)] + rng.normal(0, 0.02, (*shape, 2))
+
+
+def _mode_panels(digits: np.ndarray) -> style.Figure:
+    counts = np.full((8, 8), 40)
+    counts[::3, 2:] = 0
+    runs = {"whole": (_on_the_ring(8, 300), np.full((8, 8), 40)), "some collapse": (_on_the_ring(8, 300), counts)}
+    return figures.mode_panels(runs, RING, "Two of three seeds of the second setting find all modes")
+
+
+def _hopping(digits: np.ndarray) -> style.Figure:
+    steps = np.arange(0, 2001, 40)
+    sick = np.eye(8)[np.random.default_rng(0).integers(0, 8, 51)] * 0.98
+    return figures.mode_hopping(steps, {"sick": sick, "cured": np.full((51, 8), 0.12)}, "One generator hops")
+
+
+def _surface() -> np.ndarray:
+    middles = (np.arange(40) + 0.5) * 3.2 / 40 - 1.6
+    return np.exp(-(((np.hypot(*np.meshgrid(middles, middles)) - 1) / 0.4) ** 2))
+
+
+def _surfaces(digits: np.ndarray) -> style.Figure:
+    pairs = {"a condition with a longer name than fits": _surface(), "another": 0.3 + 0.4 * _surface()}
+    samples = dict.fromkeys(pairs, _on_the_ring(300, modes=2))
+    return figures.score_surface(pairs, 1.6, "Where the discriminator sees data", samples, RING)
+
+
+def _critics(digits: np.ndarray) -> style.Figure:
+    scores = {"clipped": 0.01 * _surface(), "penalty": 3 * _surface() - 7, "a third": -_surface()}
+    return figures.score_surface(scores, 1.6, "What three critics think", data=RING, probability=False)
+
+
+def _strip(digits: np.ndarray) -> style.Figure:
+    share = np.random.default_rng(0).uniform(0.2, 0.9, 8)
+    runs = {"a slow discriminator": ([0, 1, 1, 0, 2, 1, 1, 8], share / 10), "cured": ([8] * 7 + [6], share)}
+    published = {"cured": (7.9, 0.956)}
+    return figures.coverage_strip(runs, 8, "Every seed of the cured setting but one finds all modes", published)
+
+
 FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
     "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
@@ -141,6 +186,11 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
         np.random.default_rng(0).random((5, 10)), list("0123456789"), 0.5, "share in the centre", "Shares"
     ),
     "holes": _holes,
+    "mode_panels": _mode_panels,
+    "mode_hopping": _hopping,
+    "score_surface": _surfaces,
+    "critic_surface": _critics,
+    "coverage_strip": _strip,
     "norms": _norms,
 }
 

@@ -18,9 +18,12 @@ from gennotes import figures
 from gennotes.figures import style
 
 # Figures that are pictures, without axes to label.
-PICTURES = {"autoencoder_diagram", "vae_diagram", "model_taxonomy", "image_grid", "image_rows", "reconstructions"}
-RASTER = {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal"}
-LARGE = {"decoded_plane", "holes", "traversal"}  # as large as a page is wide, and nearly as high
+DIAGRAMS = {"autoencoder_diagram", "vae_diagram", "model_taxonomy"}
+PICTURES = DIAGRAMS | {"image_grid", "image_rows", "reconstructions", "mode_panels"}
+PLANES = {"mode_panels", "score_surface", "critic_surface"}
+RASTER = PLANES | {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal"}
+NAMED_ROWS = {"decomposition", "estimator_spread", "information_bars", "coverage_strip"}
+LARGE = {"decoded_plane", "holes", "traversal", "critic_surface"}  # as large as a page is wide, and nearly as high
 
 
 def words(figure):
@@ -48,13 +51,13 @@ def touching(figure):
 def test_has_a_title_and_labelled_axes(figure, name):
     assert len(figure.get_suptitle()) > 3
     if name not in PICTURES:
-        bottom = figure.axes[-1]
+        bottom = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"][-1]
         assert bottom.get_xlabel()
         for axes in figure.axes:
             if axes is not figure.axes[0] and axes.get_shared_y_axes().joined(axes, figure.axes[0]):
                 continue  # the first panel of a row has the label for all
             rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]  # the names of rows are a label too
-            assert axes.get_ylabel() or name in ("decomposition", "estimator_spread", "information_bars")
+            assert axes.get_ylabel() or name in NAMED_ROWS
             assert axes.get_ylabel() or all(row[0].isalpha() for row in rows)
 
 

@@ -8,16 +8,16 @@
  */
 
 import { Panel, figure, followWidth } from "./curves.js";
-import { between, channels, clamp, make, makeButton, onTheme } from "./parts.js";
+import { between, channels, make, makeButton, onTheme } from "./parts.js";
 import { Recording } from "./recording.js";
 
 const FRAME_MS = 130; // how long a frame stands while it plays
 const SHARE_MS = 100; // at most so often does the kernel hear of a moving slider
 const REST_MS = 700; // after so long at rest is the state spoken
-const HEIGHT = 100; // of a chart, in pixels
+const HEIGHT = 110; // of a chart, in pixels
 const RING = 7; // the least radius of a mode's ring, in pixels
 const PLAYERS = { discriminator: "gn-of-d", generator: "gn-of-q gn-dashed" }; // whose losses, and their look
-const DOT = 1.9; // the radius of a sample
+const DOT = 2.1; // the radius of a sample
 
 export default { render };
 
@@ -32,6 +32,9 @@ function render({ model, el }) {
     throw error;
   }
 }
+
+/** A line that keeps each value until the next one is recorded. */
+const held = (xs, ys) => ({ xs: xs.flatMap((x, i) => (i ? [x, x] : [x])), ys: ys.flatMap((y, i) => (i ? [ys[i - 1], y] : [y])) });
 
 /** "1 sample", "2 samples". */
 const counted = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
@@ -91,9 +94,7 @@ class TrainingView {
       make("div", { class: "gn-head" }, make("p", { class: "gn-title" }, title)),
       make("p", { class: "gn-unseen" }, this.model.get("alt")),
       make("div", { class: "gn-choices" }, this.buildConditions(), this.buildSeeds()),
-      make("div", { class: "gn-scene" }, this.buildPlane(), this.buildCharts()),
-      this.buildSlider(),
-      this.sentence,
+      make("div", { class: "gn-scene" }, ...this.buildPlane(), this.buildSlider(), this.sentence, this.buildCharts()),
       this.spoken,
     );
   }
@@ -117,16 +118,9 @@ class TrainingView {
     this.canvas = make("canvas", { class: "gn-view", role: "img", "aria-label": this.model.get("alt") });
     this.surface = make("canvas", {}); // one pixel a cell
     const entry = (look, ...words) => make("span", { class: "gn-entry" }, make("span", { class: look, "aria-hidden": "true" }), ...words);
-    this.scale = make("span", { class: "gn-entry" });
-    const legend = make(
-      "div",
-      { class: "gn-legend" },
-      this.scale,
-      entry("gn-dot", "sample"),
-      entry("gn-circle", "mode found"),
-      entry("gn-circle gn-missed", "missed"),
-    );
-    return make("div", { class: "gn-plane-side" }, make("div", {}, this.canvas), legend);
+    this.scale = make("span", { class: "gn-entry gn-scale" });
+    const modes = [entry("gn-circle", "mode found"), entry("gn-circle gn-missed", "mode missed")];
+    return [make("div", { class: "gn-plane-side" }, this.canvas), make("div", { class: "gn-legend" }, this.scale, entry("gn-dot", "sample"), ...modes)];
   }
 
   /** The charts: what is drawn, on which axis, and how the reader takes hold of them. */
@@ -138,6 +132,10 @@ class TrainingView {
       this.buildChart("samples of high quality, %", [["share", "gn-of-q"]]),
       this.buildChart(["losses: ", key("discriminator"), ", ", key("generator")], Object.entries(PLAYERS)),
     ];
+    const { panel } = this.rows.at(-1);
+    const axis = panel.word("gn-tick"); // left of the numbers on the axis
+    for (const [name, value] of Object.entries({ x: 26, y: HEIGHT - 6, "text-anchor": "end" })) axis.setAttribute(name, value);
+    axis.textContent = "step";
     this.charts = make("div", { class: "gn-charts" }, ...this.rows.map(({ element }) => element));
     return this.charts;
   }
@@ -184,6 +182,7 @@ class TrainingView {
     if (this.playing) return this.pause();
     if (this.reducedMotion.matches) return this.show({ frame: (this.frame + 1) % this.steps.length });
     if (this.frame === this.steps.length - 1) this.frame = 0;
+    clearTimeout(this.sayLater);
     this.playing = setInterval(() => !document.hidden && this.advance(), FRAME_MS);
     this.nameButton();
     this.redraw();
@@ -245,7 +244,7 @@ class TrainingView {
     const [found, share] = [this.run.foundAt(this.frame), this.shareAt(this.run, this.frame)];
     const outside = this.run.points - points.length;
     const unseen = outside ? ` ${outside} of the ${counted(this.run.points, "sample")} drawn ${outside === 1 ? "lies" : "lie"} outside of the picture.` : "";
-    this.sentence.textContent = `After ${counted(step, "step")}: ${found} of ${counted(this.modes.length, "mode")} found, ${figure(100 * share, 1)} % of ${counted(this.total, "sample")} of high quality.${unseen}`;
+    this.sentence.textContent = `After ${counted(step, "step")}: ${found} of ${counted(this.modes.length, "mode")} found; ${figure(100 * share, 1)} % of ${counted(this.total, "sample")} are of high quality.${unseen}`;
     for (const [name, button] of this.conditionButtons) button.setAttribute("aria-pressed", name === this.condition);
     this.seedButtons.forEach((button, seed) => button.setAttribute("aria-pressed", seed === this.seed));
     this.slider.value = this.frame;
@@ -253,7 +252,7 @@ class TrainingView {
     this.slider.setAttribute("aria-valuetext", `step ${step}, ${found} of ${this.modes.length} modes`);
     this.number.textContent = step.toLocaleString("en");
     const { condition, seed, frame } = this;
-    this.root.dataset.values = JSON.stringify({ condition, seed, frame, step, found, share, outside });
+    this.root.dataset.values = JSON.stringify({ condition, seed, frame, step, found, share, outside, losses: this.lossesAt(frame) });
   }
 
   /** The share of all samples that are of high quality. */
@@ -276,9 +275,9 @@ class TrainingView {
     context.drawImage(this.surface, 0, 0, width, width);
     const place = ([x, y]) => [(0.5 + x / (2 * this.extent)) * width, (0.5 - y / (2 * this.extent)) * width];
     this.drawModes(context, place, colour);
-    context.lineWidth = 0.7;
+    context.lineWidth = 0.6;
     context.fillStyle = colour("--gn-q");
-    context.strokeStyle = colour("--gn-low");
+    context.strokeStyle = colour("--gn-edge-of-dot");
     for (const point of points) {
       context.beginPath();
       context.arc(...place(point), DOT, 0, 2 * Math.PI);
@@ -314,34 +313,45 @@ class TrainingView {
       image.data.set([...between(low, high, value / 255), 255], 4 * ((run.size - 1 - row) * run.size + column));
     });
     context.putImageData(image, 0, 0);
-    const ends = run.critic ? run.range[this.frame].map((value) => figure(value, 2)) : ["0", "1"];
-    const letter = run.critic ? "f" : "D";
-    const ramp = make("span", { class: "gn-ramp", "aria-hidden": "true" });
-    this.scale.replaceChildren(make("span", {}, make("i", {}, letter), "(", make("i", {}, "x"), `) ${ends[0]}`), ramp, `${ends[1]}${run.critic ? "" : ", real"}`);
+    const ends = run.critic ? run.range[this.frame].map((value) => figure(value, 2)) : ["0, made", "1, real"];
+    const name = make("span", {}, make("i", {}, run.critic ? "f" : "D"), "(", make("i", {}, "x"), "):");
+    this.scale.replaceChildren(name, ends[0], make("span", { class: "gn-ramp", "aria-hidden": "true" }), ends[1]);
   }
 
   drawCharts() {
     const { run, steps, frame } = this;
-    const all = [steps[0], steps.at(-1)];
-    const frames = steps.map((_, i) => i);
-    const [found, share, losses] = this.rows;
-    this.drawChart(found, all, [0, 1.12 * this.modes.length], { found: [steps, frames.map((i) => run.foundAt(i))] });
-    this.drawChart(share, all, [0, 112], { share: [steps, frames.map((i) => 100 * this.shareAt(run, i))] });
-    const values = this.recordings[this.condition].flatMap((each) => Object.values(each.losses).flat()).filter((value) => value !== null);
-    const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
-    const curves = Object.entries(run.losses).map(([name, means]) => [name, [means.map((_, i) => Math.min((i + 0.5) * this.block, all[1])), means.map((value) => value ?? NaN)]]);
-    this.drawChart(losses, all, [low - 0.06 * (high - low), high + 0.12 * (high - low) || 1], Object.fromEntries(curves));
-    for (const { panel, cursor } of this.rows) cursor.setAttribute("d", `M${panel.x(steps[frame]).toFixed(1)} ${panel.y(panel.low)}V4`);
+    const across = [steps[0], steps.at(-1)];
+    const found = steps.map((_, i) => run.foundAt(i));
+    const share = steps.map((_, i) => 100 * this.shareAt(run, i));
+    const middles = run.losses.generator.map((_, i) => Math.min((i + 0.5) * this.block, across[1]));
+    const players = Object.entries(this.lossesAt(frame)).map(([name, now]) => [name, { xs: middles, ys: run.losses[name].map((mean) => mean ?? NaN), now }]);
+    const [first, second, third] = this.rows;
+    this.drawChart(first, across, [0, this.modes.length], { found: { ...held(steps, found), now: found[frame] } });
+    this.drawChart(second, across, [0, 100], { share: { xs: steps, ys: share, now: share[frame] } });
+    this.drawChart(third, across, this.reach(), Object.fromEntries(players));
   }
 
-  /** Lines, and a dot on each at the step that is shown. */
-  drawChart({ panel, paths, dots }, across, up, curves) {
+  /** What the axis of the losses spans: the same for all seeds of a condition. */
+  reach() {
+    const values = this.recordings[this.condition].flatMap(({ losses }) => Object.values(losses).flat()).filter(Number.isFinite);
+    const [low, high] = [Math.min(0, ...values), Math.max(0.1, ...values)];
+    return [low, high + 0.08 * (high - low)];
+  }
+
+  /** The mean loss of each player in the block of updates that led to a frame. */
+  lossesAt(frame) {
+    const block = Math.max(0, Math.floor((this.steps[frame] - 1) / this.block));
+    return Object.fromEntries(Object.entries(this.run.losses).map(([name, means]) => [name, means[Math.min(block, means.length - 1)] ?? NaN]));
+  }
+
+  /** Lines, a dot on each at the step that is shown, and the cursor. */
+  drawChart({ panel, paths, dots, cursor }, across, up, curves) {
     panel.frame(across, up, panel === this.rows.at(-1).panel);
-    const step = this.steps[this.frame];
-    for (const [name, [xs, ys]] of Object.entries(curves)) {
+    const x = panel.x(this.steps[this.frame]);
+    cursor.setAttribute("d", `M${x.toFixed(1)} ${panel.y(panel.low)}V4`);
+    for (const [name, { xs, ys, now }] of Object.entries(curves)) {
       paths[name].setAttribute("d", panel.trace(xs, ys));
-      const nearest = xs.reduce((best, x, i) => (Math.abs(x - step) < Math.abs(xs[best] - step) ? i : best), 0);
-      const [x, y] = [panel.x(step), clamp(panel.y(ys[nearest]), 0, panel.height)];
+      const y = panel.y(now);
       dots[name].setAttribute("d", Number.isFinite(y) ? `M${x - 4} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0` : "");
     }
   }

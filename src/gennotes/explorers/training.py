@@ -65,8 +65,9 @@ class TrainingExplorer(Explorer):
         name, value = proposal["trait"].name, proposal["value"]
         if name == "condition" and value not in self.runs:
             raise traitlets.TraitError(f"condition is {value!r}; give one of {', '.join(map(repr, self.runs))}")
-        if name != "condition" and not 0 <= value < len(places := self.seeds if name == "seed" else self.steps):
-            raise traitlets.TraitError(f"{name} is {value}; give a place from 0 to {len(places) - 1}")
+        count = {"condition": 0, "seed": len(self.seeds), "frame": len(self.steps)}[name]
+        if name != "condition" and not 0 <= value < count:
+            raise traitlets.TraitError(f"{name} is {value}; give a place from 0 to {count - 1}")
         return value
 
 

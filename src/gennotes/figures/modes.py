@@ -138,9 +138,12 @@ def score_surface(
         raise ValueError(f"there are {len(surfaces)} surfaces; give one to three")
     if not (np.isfinite(extent) and extent > 0):
         raise ValueError(f"extent is {extent!r}; give a number above 0")
-    wide = len(surfaces) == 1
-    figure = style.Figure(height=5.2 if wide else 1.75 + 6.2 / len(surfaces), raster=True, colours=128)
+    side = min((5.8 if probability else 6.5) / len(surfaces), 3.7)  # inches, of a panel
+    names = {label: style.wrap(label, side - 0.15, style.SMALL) for label in surfaces}
+    lines = max(name.count("\n") for name in names.values()) + (1 if probability else 2)
+    figure = style.Figure(height=1.4 + 0.2 * lines + side, raster=True, colours=128)
     panels = figure.subplots(1, len(surfaces), sharey=True, squeeze=False)[0]
+    drawn = False  # a line
     colours = _ramp(style.CRITIC, style.theme().paper, 0.25)
     for axes, (label, values) in zip(panels, surfaces.items(), strict=True):
         (values,) = arrays(**{f"surface {label!r}": (values, "G G")})
@@ -150,10 +153,11 @@ def score_surface(
         middles = (np.arange(len(values)) + 0.5) * 2 * extent / len(values) - extent
         levels = np.linspace(low, high, STEPS + 1) if low < high else low + np.linspace(-0.5, 0.5, STEPS + 1)
         image = axes.contourf(middles, middles, values, levels, cmap=colours)
-        if probability and values.min() < 0.5 < values.max():
-            axes.contour(middles, middles, values, [0.5], colors=style.theme().ink, linewidths=1.1)
-        elif not probability:
-            axes.contour(middles, middles, values, levels, colors=style.theme().ink, linewidths=0.6, linestyles="solid")
+        thick = 1.1 if probability else 0.6
+        if not probability or values.min() < 0.5 < values.max():
+            line = {"colors": style.theme().ink, "linewidths": thick, "linestyles": "solid"}
+            axes.contour(middles, middles, values, [0.5] if probability else levels, **line)
+            drawn = True
         if data is not None:
             (rings,) = arrays(data=(data, "M 2"))
             ring = {"fillstyle": "none", "color": style.DATA, "markeredgewidth": 1.3}
@@ -163,8 +167,7 @@ def score_surface(
             edge = {"markeredgecolor": style.theme().paper, "markeredgewidth": 0.4}
             axes.plot(*points[:400].T, "o", color=style.MODEL, markersize=3.6, label="samples", **edge)
         scale = "" if probability else f"\nfrom {number(low)} to {number(high)}"
-        name = style.wrap(label, 3.6 if wide else 5.7 / len(surfaces) - 0.2, style.SMALL)
-        axes.set_title(name + scale, color=style.theme().ink)
+        axes.set_title(names[label] + scale, color=style.theme().ink)
         axes.set(xlabel="$x_1$", xlim=middles[[0, -1]], ylim=middles[[0, -1]], aspect="equal")
         axes.grid(visible=False)
         axes.locator_params(nbins=5)
@@ -174,9 +177,11 @@ def score_surface(
         bar.ax.axhline(0.5, color=style.theme().ink, linewidth=0.9)
         bar.outline.set_edgecolor(style.theme().faint)
     handles = dict(zip(*reversed(panels[0].get_legend_handles_labels()), strict=True))
-    lines = "D = ½" if probability else "ten equal steps of the critic"
-    handles[lines] = Line2D([], [], color=style.theme().ink, linewidth=1.1 if probability else 0.6)
-    figure.legend(handles.values(), handles, loc="outside lower left", ncols=3, handlelength=1.4)
+    if drawn:
+        name = "$D$ = ½" if probability else "ten equal steps of the critic"
+        handles[name] = Line2D([], [], color=style.theme().ink, linewidth=thick)
+    if handles:
+        figure.legend(handles.values(), handles, loc="outside lower left", ncols=3, handlelength=1.4)
     style.title(figure, title)
     return figure
 
