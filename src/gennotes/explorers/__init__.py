@@ -2,6 +2,7 @@
 
 from .densities import DensitiesExplorer, densities
 from .fit import FitExplorer, fit
+from .game import GameExplorer, game
 from .host import Explorer
 from .latent import LatentExplorer, latent
 from .map import MapExplorer, latent_map
@@ -12,11 +13,13 @@ __all__ = [
     "DensitiesExplorer",
     "Explorer",
     "FitExplorer",
+    "GameExplorer",
     "LatentExplorer",
     "MapExplorer",
     "Network",
     "densities",
     "fit",
+    "game",
     "latent",
     "latent_map",
     "pack",
