@@ -18,8 +18,9 @@ from gennotes import figures
 from gennotes.figures import style
 
 # Figures that are pictures, without axes to label.
-PICTURES = {"autoencoder_diagram", "vae_diagram", "model_taxonomy", "image_grid", "image_rows", "reconstructions"}
-RASTER = {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal"}
+PICTURES = {"autoencoder_diagram", "vae_diagram", "gan_diagram", "model_taxonomy", "image_grid", "image_rows"}
+PICTURES |= {"reconstructions"}
+RASTER = {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal", "points_in_time"}
 LARGE = {"decoded_plane", "holes", "traversal"}  # as large as a page is wide, and nearly as high
 
 
