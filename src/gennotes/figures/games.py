@@ -90,7 +90,7 @@ def discriminator_fit(
 def game_paths(
     paths: Mapping[str, Any],
     field: Mapping[str, Any],
-    title: str = "Two players circle the equilibrium; how they step decides whether they leave it or reach it",
+    title: str = "Two players circle the solution; how they step decides whether they leave it or reach it",
     labels: tuple[str, str] = (r"generator's $\theta$", r"discriminator's $\phi$"),
 ) -> style.Figure:
     """Paths of a game of two numbers, one panel each, over the directions in which the players move.
