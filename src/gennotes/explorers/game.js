@@ -160,7 +160,7 @@ class GameView {
       "non-saturating": entry("pull, non-saturating"),
     };
     this.shown = Object.fromEntries(Object.entries(named).map(([name, [, shown]]) => [name, shown]));
-    const note = "V in nats. A pull is the slope of the loss over the mean of the generator: what a gradient step sees. An arrow is the slope at one sample.";
+    const note = "V in nats. A pull is minus the slope of the loss over the mean of the generator: what a gradient step follows. An arrow is the same for one sample.";
     return make("div", { class: "gn-measured" }, make("dl", {}, ...Object.values(named).map(([row]) => row)), make("p", {}, note));
   }
 
