@@ -146,7 +146,7 @@ def points_in_time(
         raise ValueError("snapshots is empty; give at least one label with points")
     columns = min(len(snapshots), 4)
     rows = -(-len(snapshots) // columns)
-    figure = style.Figure(height=0.9 + 2.0 * rows, raster=True)
+    figure = style.Figure(height=0.8 + 1.95 * rows, raster=True)
     panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
     (real,) = arrays(data=(data, "M 2"))
     reach = 1.35 * np.abs(real).max()
@@ -155,6 +155,7 @@ def points_in_time(
         axes.plot(*real.T, "o", color=style.DATA, markersize=1.8, alpha=0.25, markeredgewidth=0)
         axes.plot(*fake.T, "o", color=style.MODEL, markersize=2, alpha=0.6, markeredgewidth=0)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=label)
+        axes.locator_params(nbins=4, integer=True)
         axes.grid(visible=False)
     for spare in panels[len(snapshots) :]:
         spare.remove()
