@@ -151,6 +151,34 @@ def _strip(digits: np.ndarray) -> style.Figure:
     return figures.coverage_strip(runs, 8, "Every seed of the cured setting but one finds all modes", published)
 
 
+def _slopes(digits: np.ndarray) -> style.Figure:
+    x = np.linspace(-6, 6, 121)
+    share = 1 / (1 + np.exp(-x))
+    made = {"saturating": (np.log(1 - share), -share), "non-saturating": (-np.log(share), share - 1)}
+    return figures.loss_slopes(x, made | {"least squares": ((x - 1) ** 2 / 2, x - 1), "hinge": (-x, 0 * x - 1)})
+
+
+def _discriminators(digits: np.ndarray) -> style.Figure:
+    x, p, q = _normals((-1, 1), (2, 1.5))
+    best = p / (p + q)
+    noise = np.random.default_rng(0).normal(0, 0.02, (4, 1))
+    return figures.discriminator_fit(x, p, q, best, (best + noise).clip(0, 1))
+
+
+def _paths(digits: np.ndarray) -> style.Figure:
+    angle = np.linspace(0, 12, 200)[:, None]
+    circle = np.hstack([np.cos(angle), np.sin(angle)])
+    turn = lambda points: points[:, ::-1] * (-1, 1)  # noqa: E731
+    walks = {"at the same time": circle * np.exp(angle / 20), "in turn": circle, "with a penalty": circle / (1 + angle)}
+    return figures.game_paths(walks, dict.fromkeys(walks, turn))
+
+
+def _in_time(digits: np.ndarray) -> style.Figure:
+    draws = np.random.default_rng(0).normal(0, 0.05, (400, 2))
+    modes = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])[np.arange(400) % 4]
+    return figures.points_in_time({f"step {s}": draws + s / 600 * modes for s in range(0, 700, 200)}, draws + modes)
+
+
 FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
     "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
@@ -191,6 +219,11 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "score_surface": _surfaces,
     "critic_surface": _critics,
     "coverage_strip": _strip,
+    "gan_diagram": lambda x: figures.gan_diagram(x[0], 0.9 * x[3]),
+    "loss_slopes": _slopes,
+    "discriminator_fit": _discriminators,
+    "game_paths": _paths,
+    "points_in_time": _in_time,
     "norms": _norms,
 }
 

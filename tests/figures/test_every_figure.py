@@ -18,9 +18,9 @@ from gennotes import figures
 from gennotes.figures import style
 
 # Figures that are pictures, without axes to label.
-DIAGRAMS = {"autoencoder_diagram", "vae_diagram", "model_taxonomy"}
+DIAGRAMS = {"autoencoder_diagram", "vae_diagram", "gan_diagram", "model_taxonomy"}
 PICTURES = DIAGRAMS | {"image_grid", "image_rows", "reconstructions", "mode_panels"}
-PLANES = {"mode_panels", "score_surface", "critic_surface"}
+PLANES = {"mode_panels", "score_surface", "critic_surface", "points_in_time"}
 RASTER = PLANES | {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal"}
 NAMED_ROWS = {"decomposition", "estimator_spread", "information_bars", "coverage_strip"}
 LARGE = {"decoded_plane", "holes", "traversal", "critic_surface"}  # as large as a page is wide, and nearly as high

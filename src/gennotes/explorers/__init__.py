@@ -2,6 +2,7 @@
 
 from .densities import DensitiesExplorer, densities
 from .fit import FitExplorer, fit
+from .game import GameExplorer, game
 from .host import Explorer
 from .latent import LatentExplorer, latent
 from .map import MapExplorer, latent_map
@@ -13,6 +14,7 @@ __all__ = [
     "DensitiesExplorer",
     "Explorer",
     "FitExplorer",
+    "GameExplorer",
     "LatentExplorer",
     "MapExplorer",
     "Network",
@@ -20,6 +22,7 @@ __all__ = [
     "TrainingExplorer",
     "densities",
     "fit",
+    "game",
     "grid",
     "latent",
     "latent_map",

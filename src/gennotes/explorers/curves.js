@@ -72,8 +72,8 @@ export class Panel {
     return this.words.appendChild(shape("text", { class: className }));
   }
 
-  /** The ranges that are shown, and the axes with them. `across`: whether the horizontal axis carries numbers. */
-  frame([left, right], [low, high], across = true) {
+  /** The ranges that are shown, and the axes with them. `across`, `upward`: whether that axis carries numbers. */
+  frame([left, right], [low, high], across = true, upward = true) {
     const same = [left, right, low, high, this.width].join();
     if (same === this.framed) return;
     this.framed = same;
@@ -86,7 +86,7 @@ export class Panel {
     const grid = [];
     const marks = [];
     const up = ticks(low, high, 4);
-    for (const value of up.values) {
+    for (const value of upward ? up.values : []) {
       const y = this.y(value);
       grid.push(shape("path", { d: `M${begin} ${y}H${end}`, class: "gn-grid" }));
       marks.push(this.mark(begin - 6, y + 4, "end", value, up.decimals));

@@ -12,6 +12,7 @@
  * @typedef {{ kind: string, [field: string]: any }} Spec
  * @typedef {{ logp: (x: number) => number, cdf: (x: number) => number, support: [number, number],
  *             reach: [number, number], breaks: number[] }} Density
+ * Normals and mixtures of them also give `score`, the slope of log p.
  */
 
 const LOG_2 = Math.log(2);
@@ -36,6 +37,7 @@ export function density(spec) {
 function normalDensity({ mean, sd }) {
   return {
     logp: (x) => -0.5 * ((x - mean) / sd) ** 2 - LOG_ROOT_2PI - Math.log(sd),
+    score: (x) => (mean - x) / sd ** 2,
     cdf: (x) => normalCdf((x - mean) / sd),
     support: [-Infinity, Infinity],
     reach: [mean - NORMAL_REACH * sd, mean + NORMAL_REACH * sd],
@@ -49,6 +51,10 @@ function mixtureDensity({ mean, sd, gap, weight }) {
   const [logLeft, logRight] = [Math.log(weight), Math.log(1 - weight)];
   return {
     logp: (x) => logAdd(logLeft + left.logp(x), logRight + right.logp(x)),
+    score: (x) => {
+      const ofLeft = sigmoid(logLeft + left.logp(x) - logRight - right.logp(x)); // the share of the left part at x
+      return ofLeft * left.score(x) + (1 - ofLeft) * right.score(x);
+    },
     cdf: (x) => weight * left.cdf(x) + (1 - weight) * right.cdf(x),
     support: [-Infinity, Infinity],
     reach: [left.reach[0], right.reach[1]],
@@ -90,6 +96,9 @@ export function normalCdf(t) {
   const erf = (2 / Math.sqrt(Math.PI)) * Math.exp(-u * u) * sum;
   return 0.5 * (1 + Math.sign(t) * erf);
 }
+
+/** 1 / (1 + e^(−t)), to full relative accuracy at both ends */
+export const sigmoid = (t) => (t < 0 ? Math.exp(t) / (1 + Math.exp(t)) : 1 / (1 + Math.exp(-t)));
 
 /** log(eᵃ + eᵇ) */
 export function logAdd(a, b) {
@@ -298,4 +307,55 @@ export function descend(name, p, q, rate) {
     if (value < before) return { q: next, value, slope };
   }
   return { q, value: before, slope };
+}
+
+// ------------------------------------------------------------------- a generator's q against the best discriminator
+
+/** What the generator minimises, and its slope over the logit of D, turned round: how much a sample gains by a rise. */
+export const LOSSES = {
+  saturating: (logit) => sigmoid(logit), // of log(1 − D)
+  "non-saturating": (logit) => sigmoid(-logit), // of −log D
+};
+
+/** The logit of D* = p/(p + q) at x, log p − log q, and its slope. Both densities are normals or mixtures of them. */
+export const logit = (p, q, x) => p.logp(x) - q.logp(x);
+const logitSlope = (p, q, x) => p.score(x) - q.score(x);
+
+/** V(D*, G) = ∫ p log D* + q log(1 − D*), from the best discriminator itself. */
+export function value(pSpec, qSpec) {
+  const [p, q] = [density(pSpec), density(qSpec)];
+  const logD = (logP, logQ) => logP - logAdd(logP, logQ);
+  return expectation(p, q, logD) + expectation(q, p, logD);
+}
+
+/** −dL/dx at a sample x of the generator: which way, and how strongly, the loss pulls it. D* does not move. */
+export const pullAt = (loss, p, q, x) => LOSSES[loss](logit(p, q, x)) * logitSlope(p, q, x);
+
+/**
+ * How the loss pulls the whole of q, in its mean and in the logarithm of its scale, while D* does not move:
+ * the expectations under q of −dL/dx, and of −dL/dx · (x − mean).
+ * @returns {[number, number]}
+ */
+export function pull(loss, pSpec, qSpec) {
+  const [p, q] = [density(pSpec), density(qSpec)];
+  const against = (lever) => integrate((x) => Math.exp(q.logp(x)) * pullAt(loss, p, q, x) * lever(x), cuts(q.reach, p, q));
+  return [against(() => 1), against((x) => x - qSpec.mean)];
+}
+
+/** One step of gradient descent of the generator, in mean and log scale; at most `longest` in each. @returns {Spec} */
+export function pulled(loss, p, q, rate, longest) {
+  const [shift, growth] = pull(loss, p, q).map((slope) => Math.max(-longest, Math.min(longest, rate * slope)));
+  const scaled = Object.fromEntries(["sd", "gap"].filter((field) => field in q).map((field) => [field, q[field] * Math.exp(growth)]));
+  return { ...q, ...scaled, mean: q.mean + shift };
+}
+
+/** The x with the given mass of q below it, by halving. */
+export function quantile({ cdf, reach }, mass) {
+  let [low, high] = reach;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (cdf(middle) < mass) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
 }

@@ -1,10 +1,11 @@
 """Figures of the book: one function a figure, plain arrays in, a figure out that a notebook shows once."""
 
-from gennotes.figures.architectures import autoencoder_diagram, vae_diagram
+from gennotes.figures.architectures import autoencoder_diagram, gan_diagram, vae_diagram
 from gennotes.figures.bounds import bound_by_samples, decomposition, rate_distortion
 from gennotes.figures.densities import cross_entropies, density_curves, js_panels, kl_panels
 from gennotes.figures.diagrams import Edge, Node, diagram
 from gennotes.figures.fits import fitted_normals, minima_by_parting
+from gennotes.figures.games import discriminator_fit, game_paths, loss_slopes, points_in_time
 from gennotes.figures.gradients import estimator_spread
 from gennotes.figures.images import image_grid, image_rows, reconstructions
 from gennotes.figures.information import information_bars
@@ -36,8 +37,11 @@ __all__ = [
     "decomposition",
     "density_curves",
     "diagram",
+    "discriminator_fit",
     "estimator_spread",
     "fitted_normals",
+    "game_paths",
+    "gan_diagram",
     "holes",
     "image_grid",
     "image_rows",
@@ -45,11 +49,13 @@ __all__ = [
     "js_panels",
     "kl_by_unit",
     "kl_panels",
+    "loss_slopes",
     "minima_by_parting",
     "mode_hopping",
     "mode_panels",
     "model_taxonomy",
     "norms",
+    "points_in_time",
     "posteriors",
     "prior_grid",
     "rate_distortion",

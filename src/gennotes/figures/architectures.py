@@ -63,3 +63,32 @@ def vae_diagram(image: Any, reconstruction: Any, title: str | None = None) -> st
     ]
     title = title or "A VAE encodes an image as a distribution and decodes a sample"
     return diagram(nodes, edges, title, height=4.65)
+
+
+def gan_diagram(real: Any, fake: Any, title: str | None = None) -> style.Figure:
+    """A generative adversarial network: noise is turned into a fake, and the discriminator judges it beside the data.
+
+    real, fake: pictures of draws, (H, W) or (1, H, W) in [0, 1].
+    """
+    upper, lower = 2.92, 1.22
+    nodes = {
+        "x": Node((2.72, upper), "image", (1.0, 1.0), above="data $x$", colour=style.DATA, image=real),
+        "z": Node((0.42, lower), "cells", (0.22, 0.88), below=r"$z \sim p(z)$", colour=style.REFERENCE),
+        "G": Node((1.42, lower), "widening", (1.1, 1.2), "generator\n$G$", colour=style.MODEL),
+        "fake": Node((2.72, lower), "image", (1.0, 1.0), below="fake $G(z)$", colour=style.MODEL, image=fake),
+        "D": Node((4.3, 2.07), "narrowing", (1.36, 1.5), "discriminator\n$D$", colour=style.CRITIC),
+        "p": Node((6.16, 2.07), "box", (1.72, 0.62), "probability\n“from the data”", colour=style.CRITIC),
+        "for_d": Node((6.16, 3.2), "text", (1.5, 0.5), "target 1 for $x$,\n0 for $G(z)$"),
+        "for_g": Node((6.16, 0.88), "text", (1.9, 0.5), "$G$ wants 1\nfor $G(z)$"),
+    }
+    edges = [
+        Edge("z", "G"),
+        Edge("G", "fake"),
+        Edge("x.right", "D.left"),
+        Edge("fake.right", "D.left"),
+        Edge("D", "p"),
+        Edge("for_d.left", "D.top", through=[(4.3, 3.2)], dashed=True, colour=style.CRITIC),
+        Edge("for_g.bottom", "G.bottom", through=[(6.16, 0.2), (1.42, 0.2)], dashed=True, colour=style.MODEL),
+    ]
+    title = title or "A GAN is a game: the discriminator tells data from fakes, the generator learns to pass for data"
+    return diagram(nodes, edges, title, height=4.36)
