@@ -13,6 +13,7 @@ from gennotes.explorers import Explorer
 from gennotes.explorers.host import bundle, read
 
 NAMES = ["compare", "objective", "gradient", "descend", "missing", "density", "normalCdf", "information"]
+NAMES += ["quantile", "meanOf", "plan", "parted"]
 
 
 def measures(browser: Browser, *edits: tuple[str, str]) -> Page:

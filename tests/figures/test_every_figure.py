@@ -20,7 +20,14 @@ from gennotes.figures import style
 # Figures that are pictures, without axes to label.
 PICTURES = {"autoencoder_diagram", "vae_diagram", "model_taxonomy", "image_grid", "image_rows", "reconstructions"}
 RASTER = {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal"}
-LARGE = {"decoded_plane", "holes", "traversal"}  # as large as a page is wide, and nearly as high
+RASTER |= {"value_surfaces", "sample_clouds"}
+LARGE = {
+    "decoded_plane",
+    "holes",
+    "traversal",
+    "value_surfaces",
+    "sample_clouds",
+}  # as large as a page is wide, and nearly as high
 
 
 def words(figure):

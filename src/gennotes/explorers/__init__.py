@@ -7,6 +7,7 @@ from .latent import LatentExplorer, latent
 from .map import MapExplorer, latent_map
 from .network import Network, pack
 from .panel import panel
+from .transport import TransportExplorer, transport
 
 __all__ = [
     "DensitiesExplorer",
@@ -15,10 +16,12 @@ __all__ = [
     "LatentExplorer",
     "MapExplorer",
     "Network",
+    "TransportExplorer",
     "densities",
     "fit",
     "latent",
     "latent_map",
     "pack",
     "panel",
+    "transport",
 ]
