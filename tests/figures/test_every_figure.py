@@ -20,7 +20,7 @@ from gennotes.figures import style
 # Figures that are pictures, without axes to label.
 PICTURES = {"autoencoder_diagram", "vae_diagram", "model_taxonomy", "image_grid", "image_rows", "reconstructions"}
 RASTER = {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal"}
-RASTER |= {"value_surfaces", "sample_clouds"}
+RASTER |= {"value_surfaces", "sample_clouds", "loss_against_quality"}
 LARGE = {
     "decoded_plane",
     "holes",

@@ -22,7 +22,7 @@ def value_surfaces(
     if not rows or any(set(panels) != set(points) for panels in rows.values()):
         raise ValueError(f"rows must each have the columns {', '.join(points)}, and be at least one")
     (at,) = arrays(grid=(grid, "T"))
-    figure = style.Figure(height=3.1 * len(rows), raster=True, dpi=150)
+    figure = style.Figure(height=3.1 * len(rows), raster=True)
     panels = figure.subplots(len(rows), len(points), squeeze=False, sharex=True, sharey=True)
     for line, (way, surfaces) in zip(panels, rows.items(), strict=True):
         for axes, (column, data) in zip(line, points.items(), strict=True):
@@ -32,6 +32,7 @@ def value_surfaces(
             axes.contour(places, places, values, 14, colors=style.CRITIC, linewidths=0.7)
             axes.scatter(*data.T, s=7, color=style.DATA, edgecolor=style.theme().paper, linewidth=0.4)
             axes.set(aspect="equal", title=f"{column}, {way}")
+            axes.locator_params(nbins=4)
             axes.grid(visible=False)
         line[0].set_ylabel("$x_2$")
     for axes in panels[-1]:
@@ -56,6 +57,7 @@ def weight_histograms(weights: Mapping[str, Any], bound: float, title: str, bins
         for place in (-bound, bound):
             axes.axvline(place, color=style.REFERENCE, linewidth=1.4, linestyle=(0, (2, 2)))
         axes.set(xlabel="weight", title=label)
+        axes.locator_params(axis="x", nbins=4)
         axes.grid(axis="x", visible=False)
     panels[0].set_ylabel("share of the weights (%)")
     style.title(figure, title)
@@ -64,7 +66,7 @@ def weight_histograms(weights: Mapping[str, Any], bound: float, title: str, bins
 
 @style.house
 def loss_against_quality(
-    panels: Mapping[str, tuple[Any, Any]], title: str, ylabels: Sequence[str], xlabel: str = "distance of the samples"
+    panels: Mapping[str, tuple[Any, Any]], title: str, ylabels: Sequence[str], xlabel: str = "$W_1$ of the samples"
 ) -> style.Figure:
     """One panel a method: what the loss says against how far the samples are, a point for each seed and checkpoint.
 
@@ -73,7 +75,7 @@ def loss_against_quality(
     """
     if not panels or len(ylabels) != len(panels):
         raise ValueError(f"there are {len(panels)} panels and {len(ylabels)} ylabels; give one for each, at least one")
-    figure = style.Figure(height=3.3)
+    figure = style.Figure(height=3.3, raster=True)
     for i, (label, (quality, said)) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), i + 1)
         x, y = arrays(**{f"distance of {label!r}": (quality, "S T"), f"loss of {label!r}": (said, "S T")})
@@ -81,6 +83,7 @@ def loss_against_quality(
             shade = 0.35 + 0.65 * seed / max(1, len(x) - 1)
             axes.plot(x[seed], y[seed], "o", markersize=3, color=style.SERIES[i % len(style.SERIES)], alpha=shade)
         axes.set(xlabel=xlabel, ylabel=ylabels[i], title=label)
+        axes.locator_params(nbins=4)
     style.title(figure, title)
     return figure
 
@@ -97,7 +100,7 @@ def sample_clouds(
     if not clouds:
         raise ValueError("clouds is empty; give at least one label with samples (N, 2)")
     lines = -(-len(clouds) // columns)
-    figure = style.Figure(height=0.55 + 2.05 * lines, raster=True, dpi=150)
+    figure = style.Figure(height=0.55 + 2.05 * lines, raster=True)
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     (data,) = arrays(points=(points, "M 2"))
     for axes in panels.flat[len(clouds) :]:
