@@ -131,7 +131,7 @@ def _losses(digits: np.ndarray) -> style.Figure:
 
 
 def _clouds(digits: np.ndarray) -> style.Figure:
-    x = np.random.default_rng(0).normal(size=(5, 300, 2))
+    x = np.random.default_rng(0).normal(size=(5, 150, 2)) / 2
     return figures.sample_clouds({f"step {i}": cloud for i, cloud in enumerate(x)}, x[0] / 2, "Five clouds")
 
 

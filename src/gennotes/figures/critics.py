@@ -22,14 +22,14 @@ def value_surfaces(
     if not rows or any(set(panels) != set(points) for panels in rows.values()):
         raise ValueError(f"rows must each have the columns {', '.join(points)}, and be at least one")
     (at,) = arrays(grid=(grid, "T"))
-    figure = style.Figure(height=3.1 * len(rows), raster=True)
+    figure = style.Figure(height=2.9 * len(rows), raster=True)
     panels = figure.subplots(len(rows), len(points), squeeze=False, sharex=True, sharey=True)
     for line, (way, surfaces) in zip(panels, rows.items(), strict=True):
         for axes, (column, data) in zip(line, points.items(), strict=True):
             places, values = arrays(**{"grid": (at, "T"), f"rows[{way!r}][{column!r}]": (surfaces[column], "T T")})
             (data,) = arrays(**{f"points[{column!r}]": (data, "N 2")})
-            axes.contourf(places, places, values, 14, cmap="Greens" if style.theme().paper == "#ffffff" else "Greens_r")
-            axes.contour(places, places, values, 14, colors=style.CRITIC, linewidths=0.7)
+            axes.contourf(places, places, values, 9, cmap="Greens" if style.theme().paper == "#ffffff" else "Greens_r")
+            axes.contour(places, places, values, 9, colors=style.CRITIC, linewidths=0.7)
             axes.scatter(*data.T, s=7, color=style.DATA, edgecolor=style.theme().paper, linewidth=0.4)
             axes.set(aspect="equal", title=f"{column}, {way}")
             axes.locator_params(nbins=4)
