@@ -13,7 +13,7 @@ from gennotes.explorers import Explorer
 from gennotes.explorers.host import bundle, read
 
 NAMES = ["compare", "objective", "gradient", "descend", "missing", "density", "normalCdf", "information"]
-NAMES += ["logit", "value", "js", "pull", "pullAt", "pulled", "quantile"]
+NAMES += ["logit", "value", "js", "pull", "pullAt", "pulled", "quantile", "meanOf", "plan", "parted"]
 
 
 def measures(browser: Browser, *edits: tuple[str, str]) -> Page:

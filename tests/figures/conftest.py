@@ -179,6 +179,35 @@ def _in_time(digits: np.ndarray) -> style.Figure:
     return figures.points_in_time({f"step {s}": draws + s / 600 * modes for s in range(0, 700, 200)}, draws + modes)
 
 
+def _plan(digits: np.ndarray) -> style.Figure:
+    x = np.random.default_rng(0).normal(size=(8, 2))
+    return figures.transport_plan(x, x[::-1] + np.array([2, 0.5]), np.eye(8) / 8, "A plan")
+
+
+def _surfaces(digits: np.ndarray) -> style.Figure:
+    at = np.linspace(-2, 2, 33)
+    cone = np.hypot(*np.meshgrid(at, at))
+    ring = np.random.default_rng(0).normal(size=(60, 2)) / 3
+    rows = {"clipped": {"ring": cone, "grid": 2 * cone}, "penalised": {"ring": cone**2, "grid": -cone}}
+    return figures.value_surfaces(at, rows, {"ring": ring, "grid": ring + 1}, "Four critics")
+
+
+def _weights(digits: np.ndarray) -> style.Figure:
+    w = np.random.default_rng(0).normal(0, 0.1, 4_000)
+    return figures.weight_histograms({"clipping": w.clip(-0.1, 0.1), "penalty": w}, 0.1, "Two critics")
+
+
+def _losses(digits: np.ndarray) -> style.Figure:
+    x = np.random.default_rng(0).random((8, 20))
+    panels = {"WGAN, penalty": (x, x), "WGAN, clipping": (x, x**2), "GAN": (x, 1 - x)}
+    return figures.loss_against_quality(panels, "Three losses", ["value", "value", "JS, estimated (nats)"])
+
+
+def _clouds(digits: np.ndarray) -> style.Figure:
+    x = np.random.default_rng(0).normal(size=(5, 150, 2)) / 2
+    return figures.sample_clouds({f"step {i}": cloud for i, cloud in enumerate(x)}, x[0] / 2, "Five clouds")
+
+
 FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
     "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
@@ -225,6 +254,11 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "game_paths": _paths,
     "points_in_time": _in_time,
     "norms": _norms,
+    "transport_plan": _plan,
+    "value_surfaces": _surfaces,
+    "weight_histograms": _weights,
+    "loss_against_quality": _losses,
+    "sample_clouds": _clouds,
 }
 
 

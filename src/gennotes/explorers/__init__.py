@@ -9,6 +9,7 @@ from .map import MapExplorer, latent_map
 from .network import Network, pack
 from .panel import panel
 from .training import Recording, TrainingExplorer, grid, recordings, training
+from .transport import TransportExplorer, transport
 
 __all__ = [
     "DensitiesExplorer",
@@ -20,6 +21,7 @@ __all__ = [
     "Network",
     "Recording",
     "TrainingExplorer",
+    "TransportExplorer",
     "densities",
     "fit",
     "game",
@@ -30,4 +32,5 @@ __all__ = [
     "panel",
     "recordings",
     "training",
+    "transport",
 ]

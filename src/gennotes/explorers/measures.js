@@ -190,6 +190,39 @@ export function js(p, q) {
 /** W₁(P, Q) = ∫ |F_P − F_Q| */
 export const wasserstein = (p, q) => integrate((x) => Math.abs(p.cdf(x) - q.cdf(x)), cuts(union(p, q), p, q));
 
+// ---------------------------------------------------------------------------------------------------------- transport
+
+/** The mean of a density; of a mixture that is not the middle between its parts. */
+export const meanOf = ({ mean, gap = 0, weight = 0.5 }) => mean + gap * (0.5 - weight);
+
+/** The place up to which a density has the mass u, by halving the part of the line that holds its mass. */
+export function quantile({ cdf, reach: [low, high] }, u) {
+  for (let i = 0; i < 52; i++) {
+    const middle = (low + high) / 2;
+    if (cdf(middle) < u) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/**
+ * The cheapest plan on a line, which keeps the order: the k-th of `count` equal portions of P's mass becomes the k-th of
+ * Q's. Where the middle of each portion starts and ends.
+ * @returns {[number, number][]}
+ */
+export function plan(pSpec, qSpec, count) {
+  const [p, q] = [density(pSpec), density(qSpec)];
+  const shares = Array.from({ length: count }, (_, k) => (k + 0.5) / count);
+  return shares.map((u) => [quantile(p, u), quantile(q, u)]);
+}
+
+/** W₁ and JS when Q stands so that its mean minus P's is the given distance. */
+export function parted(pSpec, qSpec, distance) {
+  const mean = qSpec.mean + distance - (meanOf(qSpec) - meanOf(pSpec));
+  const [p, q] = [density(pSpec), density({ ...qSpec, mean })];
+  return { w1: wasserstein(p, q), js: js(p, q) };
+}
+
 // ------------------------------------------------------------------------------------------------------------- bars
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
@@ -347,15 +380,4 @@ export function pulled(loss, p, q, rate, longest) {
   const [shift, growth] = pull(loss, p, q).map((slope) => Math.max(-longest, Math.min(longest, rate * slope)));
   const scaled = Object.fromEntries(["sd", "gap"].filter((field) => field in q).map((field) => [field, q[field] * Math.exp(growth)]));
   return { ...q, ...scaled, mean: q.mean + shift };
-}
-
-/** The x with the given mass of q below it, by halving. */
-export function quantile({ cdf, reach }, mass) {
-  let [low, high] = reach;
-  for (let i = 0; i < 60; i++) {
-    const middle = (low + high) / 2;
-    if (cdf(middle) < mass) low = middle;
-    else high = middle;
-  }
-  return (low + high) / 2;
 }

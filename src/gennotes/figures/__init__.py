@@ -2,6 +2,7 @@
 
 from gennotes.figures.architectures import autoencoder_diagram, gan_diagram, vae_diagram
 from gennotes.figures.bounds import bound_by_samples, decomposition, rate_distortion
+from gennotes.figures.critics import loss_against_quality, sample_clouds, value_surfaces, weight_histograms
 from gennotes.figures.densities import cross_entropies, density_curves, js_panels, kl_panels
 from gennotes.figures.diagrams import Edge, Node, diagram
 from gennotes.figures.fits import fitted_normals, minima_by_parting
@@ -23,6 +24,7 @@ from gennotes.figures.lines import curves
 from gennotes.figures.modes import coverage_strip, mode_hopping, mode_panels, score_surface
 from gennotes.figures.style import use
 from gennotes.figures.taxonomy import model_taxonomy
+from gennotes.figures.transport import transport_plan
 
 __all__ = [
     "Edge",
@@ -50,6 +52,7 @@ __all__ = [
     "kl_by_unit",
     "kl_panels",
     "loss_slopes",
+    "loss_against_quality",
     "minima_by_parting",
     "mode_hopping",
     "mode_panels",
@@ -61,8 +64,12 @@ __all__ = [
     "rate_distortion",
     "reconstructions",
     "score_surface",
+    "sample_clouds",
     "shares_by_class",
+    "transport_plan",
     "traversal",
     "use",
     "vae_diagram",
+    "value_surfaces",
+    "weight_histograms",
 ]

@@ -3,6 +3,7 @@
 from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gennotes.models.evaluation import evaluating
 from gennotes.models.gan import MaxoutMLP, MinibatchStd, NormalisedMLP, Packed
+from gennotes.models.lipschitz import clip_weights, lipschitz_bound
 from gennotes.models.mlp import MLP, scatter_bends
 from gennotes.models.resize import ResizeConv2d
 from gennotes.models.vae import VAE, GaussianHead, reparameterise
@@ -18,7 +19,9 @@ __all__ = [
     "NormalisedMLP",
     "Packed",
     "ResizeConv2d",
+    "clip_weights",
     "evaluating",
+    "lipschitz_bound",
     "reparameterise",
     "scatter_bends",
 ]

@@ -1,0 +1,121 @@
+"""What critics learn: their surfaces over the plane, their weights, and what their loss says about the samples."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gennotes.figures import style
+from gennotes.figures.arrays import array, arrays
+
+
+@style.house
+def value_surfaces(
+    grid: Any, rows: Mapping[str, Mapping[str, Any]], points: Mapping[str, Any], title: str
+) -> style.Figure:
+    """Level lines of critics over the plane: a row for each way of training, a column for each set of data.
+
+    grid: (T,), the places along either axis. rows: way -> {column: values (T, T), of f(x₁, x₂) at [x₂, x₁]}.
+    points: column -> data (N, 2), drawn on top. A panel's levels span its own values, which say nothing of their size.
+    Raises ValueError on shapes that do not fit, or columns without points.
+    """
+    if not rows or any(set(panels) != set(points) for panels in rows.values()):
+        raise ValueError(f"rows must each have the columns {', '.join(points)}, and be at least one")
+    (at,) = arrays(grid=(grid, "T"))
+    figure = style.Figure(height=2.9 * len(rows), raster=True)
+    panels = figure.subplots(len(rows), len(points), squeeze=False, sharex=True, sharey=True)
+    for line, (way, surfaces) in zip(panels, rows.items(), strict=True):
+        for axes, (column, data) in zip(line, points.items(), strict=True):
+            places, values = arrays(**{"grid": (at, "T"), f"rows[{way!r}][{column!r}]": (surfaces[column], "T T")})
+            (data,) = arrays(**{f"points[{column!r}]": (data, "N 2")})
+            axes.contourf(places, places, values, 9, cmap="Greens" if style.theme().paper == "#ffffff" else "Greens_r")
+            axes.contour(places, places, values, 9, colors=style.CRITIC, linewidths=0.7)
+            axes.scatter(*data.T, s=7, color=style.DATA, edgecolor=style.theme().paper, linewidth=0.4)
+            axes.set(aspect="equal", title=f"{column}, {way}")
+            axes.locator_params(nbins=4)
+            axes.grid(visible=False)
+        line[0].set_ylabel("$x_2$")
+    for axes in panels[-1]:
+        axes.set_xlabel("$x_1$")
+    style.title(figure, title)
+    return figure
+
+
+@style.house
+def weight_histograms(weights: Mapping[str, Any], bound: float, title: str, bins: int = 41) -> style.Figure:
+    """One panel a network: how its weights are spread, with the clipping bound ±c as grey lines.
+
+    weights: label -> weights (N,). bound: c. The panels share the vertical axis, the share of the weights in a bin.
+    """
+    if not weights:
+        raise ValueError("weights is empty; give at least one label with weights (N,)")
+    figure = style.Figure(height=3.0)
+    panels = np.atleast_1d(figure.subplots(1, len(weights), sharey=True))
+    for axes, (label, given) in zip(panels, weights.items(), strict=True):
+        (values,) = arrays(**{label: (given, "N")})
+        axes.hist(values, bins=bins, weights=np.full(len(values), 100 / len(values)), color=style.CRITIC)
+        for place in (-bound, bound):
+            axes.axvline(place, color=style.REFERENCE, linewidth=1.4, linestyle=(0, (2, 2)))
+        axes.set(xlabel="weight", title=label)
+        axes.locator_params(axis="x", nbins=4)
+        axes.grid(axis="x", visible=False)
+    panels[0].set_ylabel("share of the weights (%)")
+    style.title(figure, title)
+    return figure
+
+
+@style.house
+def loss_against_quality(
+    panels: Mapping[str, tuple[Any, Any]], title: str, ylabels: Sequence[str], xlabel: str = "$W_1$ of the samples"
+) -> style.Figure:
+    """One panel a method: what the loss says against how far the samples are, a point for each seed and checkpoint.
+
+    panels: label -> (distance (S, T), what the loss says (S, T)), lower is better for both. ylabels: one a panel.
+    Seeds differ in their markers' shade. Raises ValueError on shapes that do not fit.
+    """
+    if not panels or len(ylabels) != len(panels):
+        raise ValueError(f"there are {len(panels)} panels and {len(ylabels)} ylabels; give one for each, at least one")
+    figure = style.Figure(height=3.3, raster=True)
+    for i, (label, (quality, said)) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, len(panels), i + 1)
+        x, y = arrays(**{f"distance of {label!r}": (quality, "S T"), f"loss of {label!r}": (said, "S T")})
+        for seed in range(len(x)):
+            shade = 0.35 + 0.65 * seed / max(1, len(x) - 1)
+            axes.plot(x[seed], y[seed], "o", markersize=3, color=style.SERIES[i % len(style.SERIES)], alpha=shade)
+        axes.set(xlabel=xlabel, ylabel=ylabels[i], title=label)
+        axes.locator_params(nbins=4)
+    style.title(figure, title)
+    return figure
+
+
+@style.house
+def sample_clouds(
+    clouds: Mapping[str, Any], points: Any, title: str, columns: int = 4, reach: float = 1.6
+) -> style.Figure:
+    """Samples in the plane, vermillion, over data, blue: one panel a cloud.
+
+    clouds: label -> samples (N, 2). points: data (M, 2), in every panel. columns: panels in a row.
+    reach: the axes span [−reach, reach]; samples beyond are counted in the panel's corner.
+    """
+    if not clouds:
+        raise ValueError("clouds is empty; give at least one label with samples (N, 2)")
+    lines = -(-len(clouds) // columns)
+    figure = style.Figure(height=0.55 + 2.05 * lines, raster=True)
+    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    (data,) = arrays(points=(points, "M 2"))
+    for axes in panels.flat[len(clouds) :]:
+        axes.set_visible(False)
+    for axes, (label, given) in zip(panels.flat, clouds.items(), strict=False):
+        (samples,) = arrays(**{label: (given, "N 2")})
+        axes.scatter(*data.T, s=12, color=style.DATA, alpha=0.35, linewidth=0)
+        axes.scatter(*samples.T, s=3, color=style.MODEL, alpha=0.7, linewidth=0)
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=label)
+        beyond = int((np.abs(array(samples)) > reach).any(1).sum())
+        if beyond:
+            axes.text(0.97, 0.04, f"{beyond} beyond", ha="right", transform=axes.transAxes, fontsize=style.SMALL)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("$x_2$")
+    for axes in panels[-1]:
+        axes.set_xlabel("$x_1$")
+    style.title(figure, title)
+    return figure
