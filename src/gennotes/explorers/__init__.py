@@ -4,6 +4,7 @@ from .densities import DensitiesExplorer, densities
 from .fit import FitExplorer, fit
 from .host import Explorer
 from .latent import LatentExplorer, latent
+from .live import LiveExplorer, live
 from .map import MapExplorer, latent_map
 from .network import Network, pack
 from .panel import panel
@@ -13,12 +14,14 @@ __all__ = [
     "Explorer",
     "FitExplorer",
     "LatentExplorer",
+    "LiveExplorer",
     "MapExplorer",
     "Network",
     "densities",
     "fit",
     "latent",
     "latent_map",
+    "live",
     "pack",
     "panel",
 ]
