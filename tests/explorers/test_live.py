@@ -1,314 +1,199 @@
-"""The GAN that trains in the page: its gradients and steps against torch, its runs over seeds, what the reader does."""
+"""The explorer in which a GAN trains: what the reader does, and the two hosts. Its players: test_players.py."""
 
-import itertools
-import json
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 import traitlets
-from torch import Tensor, nn
 
-from gennotes import data, losses, metrics, models
 from gennotes.explorers import LiveExplorer, live
-from gennotes.explorers.host import bundle, read
-from gennotes.explorers.live import CURED, LOSSES, PACKS, PENALTIES, SHAPE, SICK, STD
+from gennotes.explorers.live import CURED, SICK
 
 from .pages import hosted
 from .shown import Shown
 
 WORDS = {"title": "A GAN in the page", "alt": "Modes on a ring, samples, and curves of what they cover"}
-NAMES = ["Adam", "Game", "Network", "Random", "coverage", "join", "separate"]
-TOLERANCE = 1e-5
-BATCH, CODES, WIDTH = 32, 5, 12
-COMBINATIONS = list(itertools.product(LOSSES, PENALTIES, PACKS))
 
 
-def players(browser, *edits: tuple[str, str]):
-    """A page with the classes of players.js; each edit replaces a passage, which must be there once, by another."""
-    source = read("players.js")
-    for old, new in edits:
-        assert source.count(old) == 1, old
-        source = source.replace(old, new)
-    text = bundle(source).replace("export ", "")
-    page = browser.new_page()
-    page.set_content(f'<script type="module">{text}\nwindow.m = {{{", ".join(NAMES)}}};</script>')
-    page.wait_for_function("window.m !== undefined")
-    return page
-
-
-@pytest.fixture(scope="module")
-def page(browser):
-    opened = players(browser)
+@pytest.fixture
+def shown(browser, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENNOTES_STATIC", "1")
+    opened = Shown(browser, tmp_path, live(**WORDS))
     yield opened
     opened.close()
 
 
-def columns(x: Tensor) -> list[float]:
-    """Items (B, D) as they stand in the page: a column for each."""
-    return x.T.flatten().tolist()
+def press(shown, name: str) -> dict[str, Any]:
+    shown.page.get_by_role("button", name=name, exact=True).click()
+    return shown.data("values")
 
 
-# ------------------------------------------------------------------------------------------------ gradients and steps
-
-RUN = """([shape, weights, real, z, shares, rules]) => {
-  const world = { means: [[0, 0]], std: 1 };
-  const game = new m.Game(world, shape);
-  for (const name of ["G", "D"]) {
-    game[name].layers.forEach((layer, l) => {
-      layer.weight.set(weights[name][2 * l]);
-      layer.bias.set(weights[name][2 * l + 1]);
-    });
-  }
-  game.random = { uniform: () => shares.shift() };
-  const gradients = (network) => network.layers.flatMap(({ weightGradient, biasGradient }) => [[...weightGradient], [...biasGradient]]);
-  const made = game.G.forward(new Float32Array(z), shape.batch);
-  const lossD = game.gradientD(new Float32Array(real), made, rules);
-  const D = gradients(game.D);
-  const lossG = game.gradientG(new Float32Array(z), rules);
-  return { losses: [lossD, lossG], D, G: gradients(game.G) };
-}"""  # noqa: E501
+def wait_for(page, condition: str) -> None:
+    """Until the values v that the page shows fulfil a condition."""
+    values = "JSON.parse(document.querySelector('.gn-explorer').dataset.values)"
+    page.wait_for_function(f"(v => {condition})({values})", timeout=60_000)
 
 
-def network(*sizes: int) -> nn.Sequential:
-    """As in the page, with weights large enough that a gradient is seen to be wrong; float64."""
-    layers = [[nn.Linear(a, b), nn.LeakyReLU(0.2)] for a, b in itertools.pairwise(sizes)]
-    return nn.Sequential(*itertools.chain(*layers))[:-1].double()
+def arena(shown) -> str:
+    return shown.page.locator(".gn-arena").evaluate("canvas => canvas.toDataURL()")
 
 
-def in_torch(G, D, real, z, shares, loss: str, penalty: str, weight: float, pack: int) -> dict[str, Any]:
-    """Both losses and gradients by automatic differentiation, the penalties by differentiating twice."""
-    ofD, ofG = {
-        "minimax": (losses.discriminator, losses.saturating),
-        "non-saturating": (losses.discriminator, losses.non_saturating),
-        "least squares": (losses.least_squares_discriminator, losses.least_squares_generator),
-        "hinge": (losses.hinge_discriminator, losses.critic_generator),
-        "Wasserstein": (losses.critic, losses.critic_generator),
-    }[loss]
-    join = models.Packed(D, pack).join
-    made = G(z)
-    packed_real, packed_made = join(real), join(made.detach())
-    lossD = ofD(D(packed_real).squeeze(-1), D(packed_made).squeeze(-1))
-    total = lossD
-    if penalty == "r1":
-        total = total + weight * losses.r1(lambda x: D(x).squeeze(-1), packed_real)
-    if penalty == "gradient":
-        x = torch.lerp(packed_real, packed_made, shares[:, None]).requires_grad_()
-        (slope,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
-        total = total + weight * (slope.norm(dim=1) - 1).square().mean()
-    # The penalty leaves the last bias alone, and so does the loss of Wasserstein: a gradient of nothing is 0.
-    gradient = torch.autograd.grad(total, list(D.parameters()), allow_unused=True, materialize_grads=True)
-    lossG = ofG(D(join(made)).squeeze(-1))
-    return {
-        "losses": [lossD.item(), lossG.item()],
-        "D": gradient,
-        "G": torch.autograd.grad(lossG, list(G.parameters())),
+def test_nothing_moves_until_play_and_pause_holds(shown):
+    start, picture = shown.data("values"), arena(shown)
+    assert (start["updates"], start["playing"]) == (0, False)
+    assert start["settings"] == {**SICK, "seed": 0}
+    shown.page.wait_for_timeout(300)
+    assert (shown.data("values"), arena(shown)) == (start, picture)
+    assert press(shown, "Play")["playing"]
+    wait_for(shown.page, "v.updates > 110")  # two points of the curves
+    paused = press(shown, "Pause")
+    assert arena(shown) != picture
+    shown.page.wait_for_timeout(300)
+    assert shown.data("values") == paused
+    status = shown.page.get_by_role("status").inner_text()
+    assert f"{paused['updates']:,} updates: {paused['found']} of 8 modes" in status
+    assert shown.page.locator(".gn-measured dd").first.inner_text() == f"{paused['updates']:,}"
+    course = shown.page.locator(".gn-panel path.gn-line.gn-of-d").get_attribute("d")
+    assert course.count("L") == paused["updates"] // 50 - 1
+    again = press(shown, "Restart")
+    assert again == start
+    assert arena(shown) == picture
+
+
+def test_settings_take_effect_while_it_trains(shown):
+    press(shown, "Play")
+    wait_for(shown.page, "v.updates > 20")
+    page = shown.page
+    cured = press(shown, "Cured")
+    assert cured["settings"] == {**CURED, "seed": 0}
+    assert page.get_by_role("button", name="Cured").get_attribute("aria-pressed") == "true"
+    page.get_by_label("Loss").select_option("Wasserstein")
+    page.get_by_label("Penalty on D").select_option("gradient")
+    page.get_by_role("slider", name="steps of D for one of G").press("End")
+    page.get_by_role("slider", name="learning rate of G").press("Home")
+    page.get_by_role("slider", name="learning rate of D").press("ArrowRight")
+    page.get_by_role("slider", name="weight of the penalty").press("End")
+    changed = shown.data("values")
+    assert changed["updates"] >= cured["updates"] > 20
+    kept = {"pack": 1, "seed": 0}
+    wanted = {
+        "loss": "Wasserstein",
+        "penalty": "gradient",
+        "d_steps": 5,
+        "g_rate": 1e-5,
+        "d_rate": 2.2e-3,
+        "weight": 10,
     }
+    assert changed["settings"] == wanted | kept
+    assert page.get_by_role("button", name="Cured").get_attribute("aria-pressed") == "false"
+    assert "lowest to highest" in page.locator(".gn-legend").inner_text()
+    wait_for(page, f"v.updates > {changed['updates']}")
 
 
-def worst_difference(page, combinations=COMBINATIONS) -> float:
-    """The largest difference of a loss, or of a gradient relative to the largest number of its matrix."""
-    worst = 0.0
-    for loss, penalty, pack in combinations:
-        torch.manual_seed(0)
-        G, D = network(CODES, WIDTH, WIDTH, 2), network(2 * pack, WIDTH, WIDTH, 1)
-        real, z = torch.randn(BATCH, 2).double(), torch.randn(BATCH, CODES).double()
-        shares = torch.rand(BATCH // pack).double()
-        wanted = in_torch(G, D, real, z, shares, loss, penalty, 0.7, pack)
-        weights = {"G": G, "D": D}
-        given = [
-            {"seed": 0, "batch": BATCH, "codes": CODES, "width": WIDTH, "pack": pack},
-            {name: [p.flatten().tolist() for p in each.parameters()] for name, each in weights.items()},
-            columns(real),
-            columns(z),
-            shares.tolist(),
-            {"loss": loss, "penalty": penalty, "weight": 0.7},
-        ]
-        found = page.evaluate(RUN, given)
-        worst = max(worst, *np.abs(np.subtract(found["losses"], wanted["losses"])))
-        for name in ("D", "G"):
-            for mine, theirs in zip(found[name], wanted[name], strict=True):
-                scale = max(theirs.abs().max().item(), 1e-3)
-                worst = max(worst, (torch.tensor(mine) - theirs.flatten()).abs().max().item() / scale)
-    return worst
+def test_pack_seed_and_world_start_anew(shown):
+    press(shown, "Play")
+    wait_for(shown.page, "v.updates > 5")
+    press(shown, "Pause")
+    pictures = [arena(shown)]
+    for change in (
+        lambda: shown.page.get_by_label("D sees").select_option("4"),
+        lambda: shown.page.get_by_label("Seed").fill("12"),
+        lambda: press(shown, "Grid of 25"),
+    ):
+        change()
+        shown.page.get_by_label("Seed").press("Tab")
+        assert shown.data("values")["updates"] == 0
+        pictures.append(arena(shown))
+    assert len(set(pictures)) == 4
+    values = shown.data("values")
+    assert (values["settings"]["pack"], values["settings"]["seed"], values["world"]) == (4, 12, "grid")
+    assert "of 25" in shown.page.locator(".gn-measured").inner_text()
 
 
-def test_losses_and_gradients_of_both_players_equal_torch(page):
-    worst = worst_difference(page)
-    print(f"largest difference over {len(COMBINATIONS)} settings: {worst:.1e}")
-    assert worst < TOLERANCE
+def test_it_rests_out_of_sight(shown):
+    shown.page.evaluate("document.body.style.paddingBottom = '3000px'")
+    press(shown, "Play")
+    wait_for(shown.page, "v.updates > 5")
+    shown.page.evaluate("scrollTo(0, 2500)")
+    shown.page.wait_for_timeout(400)
+    resting = shown.data("values")["updates"]
+    shown.page.wait_for_timeout(400)
+    assert shown.data("values")["updates"] == resting
+    shown.page.evaluate("scrollTo(0, 0)")
+    wait_for(shown.page, f"v.updates > {resting}")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "combination"),
-    [
-        ("slope: (s) => -sigmoid(-s) }; // −log D", "slope: (s) => sigmoid(s) }; // −log D", ("minimax", "none", 1)),
-        ("slope: (s) => -sigmoid(s) }", "slope: (s) => sigmoid(s) }", ("minimax", "none", 1)),  # G up and not down
-        ("slope: (s) => s - target", "slope: (s) => 2 * (s - target)", ("least squares", "none", 1)),
-        ("slope: (s) => (s < 1 ? -1 : 0)", "slope: (s) => (s < 0 ? -1 : 0)", ("hinge", "none", 1)),
-        ("(weight / count) * slopes[i]", "weight * slopes[i]", ("hinge", "r1", 1)),  # a sum and not a mean
-        ("tangent = this.bend(layer, layer", "tangent = ((_, y) => y.slice())(layer, layer", ("hinge", "r1", 1)),
-        ("(norm - 1)) / (norm * count)", "(norm - 1)) / count", ("Wasserstein", "gradient", 1)),
-        ("this.blend(packedReal, packedMade, packs)", "packedReal", ("Wasserstein", "gradient", 1)),
-        ("shares[i % count]", "shares[Math.floor(i / 2) % count]", ("Wasserstein", "gradient", 1)),  # one share an axis
-        ("this.bend(this.layers[l], back, this.values[l + 1])", "back.slice()", ("hinge", "none", 1)),  # no kinks
-        ("pack * size + point", "point * packs + pack", ("hinge", "none", 2)),  # points of other packs
-    ],
-)
-def test_the_comparison_rejects_planted_mistakes(browser, old, new, combination):
-    page = players(browser, (old, new))
-    assert not worst_difference(page, [combination]) < TOLERANCE
+def test_a_run_that_diverges_stops_and_can_be_started_again(browser, monkeypatch):
+    monkeypatch.setenv("GENNOTES_STATIC", "1")
+    page = hosted(browser, live(**WORDS)).page
+    page.get_by_role("button", name="Play").click()
+    page.evaluate("model.set('settings', {...model.get('settings'), d_rate: 1e30})")
+    wait_for(page, "v.diverged && !v.playing")
+    assert "Diverged" in page.get_by_role("status").inner_text()
+    page.get_by_role("button", name="Cured").click()
+    page.get_by_role("button", name="Play").click()
+    wait_for(page, "!v.diverged && v.playing && v.updates > 0")
+    page.evaluate("end()")
     page.close()
 
 
-ADAM = """([values, gradients, rate]) => {
-  const layer = { weight: new Float32Array(values), weightGradient: new Float32Array(values.length), bias: new Float32Array(1), biasGradient: new Float32Array(1) };
-  const adam = new m.Adam({ layers: [layer] });
-  return gradients.map((gradient) => {
-    layer.weightGradient.set(gradient);
-    adam.step(rate);
-    return [...layer.weight];
-  });
-}"""  # noqa: E501
-
-
-def adam_difference(page) -> float:
-    """The largest difference to torch's Adam over 30 steps, in units of a step's length."""
-    generator = torch.Generator().manual_seed(0)
-    start, rate = torch.randn(50, generator=generator), 1e-2
-    gradients = torch.randn(30, 50, generator=generator) * torch.logspace(-6, 2, 50)
-    theirs = start.clone().requires_grad_()
-    optimizer = torch.optim.Adam([theirs], lr=rate, betas=(0.5, 0.999))
-    found = torch.tensor(page.evaluate(ADAM, [start.tolist(), gradients.tolist(), rate]))
-    worst = 0.0
-    for gradient, mine in zip(gradients, found, strict=True):
-        theirs.grad = gradient.clone()
-        optimizer.step()
-        worst = max(worst, (mine - theirs.detach()).abs().max().item() / rate)
-    return worst
-
-
-def test_adam_takes_the_steps_of_torch(page):
-    worst = adam_difference(page)
-    print(f"largest difference: {worst:.1e} of a step")
-    assert worst < 1e-3  # weights near 3 have a spacing of 2e-7, which is 2e-5 of a step, and 30 steps add up
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("1 - beta2 ** this.time", "1"),
-        ("(Math.sqrt(square[i] / whole2) + 1e-8)", "Math.sqrt(square[i] / whole2 + 1e-8)"),
-        ("(1 - beta1) * gradient[i]", "gradient[i]"),
-        ("beta1 = 0.5", "beta1 = 0.9"),
-    ],
-)
-def test_the_comparison_of_steps_rejects_planted_mistakes(browser, old, new):
-    page = players(browser, (old, new))
-    assert not adam_difference(page) < 1e-3
+def test_python_and_the_page_follow_each_other(browser, monkeypatch):
+    monkeypatch.setenv("GENNOTES_STATIC", "1")
+    page = hosted(browser, live(**WORDS)).page
+    page.evaluate("model.set('world', 'grid')")  # as a change in Python arrives
+    wait_for(page, "v.world === 'grid'")
+    page.get_by_role("button", name="Cured").click()
+    page.wait_for_function("saved.length > 0")
+    assert page.evaluate("model.get('settings')") == {**CURED, "seed": 0}
+    page.get_by_role("button", name="Play").click()
+    page.evaluate("end()")
+    assert page.evaluate("Object.keys(heard)") == []
     page.close()
 
 
-# ------------------------------------------------------------------------------------------------- draws and measures
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_goes_over_the_edge(browser, tmp_path, monkeypatch, scheme):
+    monkeypatch.setenv("GENNOTES_STATIC", "1")
+    phone = Shown(browser, tmp_path, live(**WORDS), viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    press(phone, "Play")
+    wait_for(phone.page, "v.updates > 5")
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 390
+    controls = phone.page.locator(".gn-explorer :is(input, select, button)").all()
+    assert len(controls) >= 14
+    assert all(control.get_attribute("data-lm-suppress-shortcuts") == "true" for control in controls)
+    phone.close()
 
 
-def test_draws_have_the_moments_of_their_laws_and_a_seed_repeats_them(page):
-    draws = """seed => {
-      const random = new m.Random(seed);
-      return [Array.from({ length: 40000 }, () => random.uniform()), Array.from({ length: 40000 }, () => random.normal())];
-    }"""
-    uniform, normal = map(np.array, page.evaluate(draws, 3))
-    assert 0 <= uniform.min() < 1e-3
-    assert 1 - 1e-3 < uniform.max() < 1
-    error = 4 / np.sqrt(40_000)
-    assert abs(uniform.mean() - 0.5) < error * np.sqrt(1 / 12)
-    assert abs(normal.mean()) < error
-    assert abs(normal.std() - 1) < error * np.sqrt(0.5)
-    assert abs((normal**4).mean() - 3) < error * np.sqrt(96)
-    assert abs(np.corrcoef(normal[:-1], normal[1:])[0, 1]) < error
-    assert page.evaluate(draws, 3)[1] == normal.tolist()
-    assert page.evaluate(draws, 4)[1] != normal.tolist()
+def test_settings_are_checked(monkeypatch):
+    monkeypatch.setenv("GENNOTES_STATIC", "1")
+    explorer = live(start="cured", world="grid", seed=3, **WORDS)
+    assert isinstance(explorer, LiveExplorer)
+    assert explorer.settings == {**CURED, "seed": 3}
+    assert explorer.world == "grid"
+    assert len(explorer.worlds["grid"]["means"]) == 25
+    assert explorer.poster.startswith("data:image/png;base64,")
+    assert len(explorer.poster) < 40_000
+    for change, words in (
+        ({"loss": "l2"}, "loss is 'l2'; give one of minimax, non-saturating"),
+        ({"pack": 3}, "pack is 3; give one of 1, 2, 4"),
+        ({"d_steps": 1.5}, r"d_steps is 1\.5; give a whole number in \[1, 5\]"),
+        ({"g_rate": 1}, r"g_rate is 1; give a number in \[1e-05, 0\.01\]"),
+        ({"momentum": 1}, "settings has .*, momentum; give loss"),
+    ):
+        with pytest.raises(traitlets.TraitError, match=words):
+            explorer.settings = {**explorer.settings, **change}
+    with pytest.raises(traitlets.TraitError):
+        explorer.world = "spiral"
 
 
-def test_points_are_those_of_the_mixture(page):
-    world = {"means": data.toy("grid", "cpu").means.tolist(), "std": 0.05}
-    points = page.evaluate("([world, n]) => [...new m.Random(0).points(world, n)]", [world, 20_000])
-    points = torch.tensor(points).view(2, -1).T
-    mixture = data.Mixture(torch.tensor(world["means"]), 0.05)
-    nearest = torch.cdist(points, mixture.means).min(1)
-    counts = nearest.indices.bincount(minlength=25)
-    assert (counts - 800).abs().max() < 4.5 * (800 * 0.96) ** 0.5
-    assert (nearest.values.square().mean() / (2 * 0.05**2)).item() == pytest.approx(1, abs=4 / 20_000**0.5)
-
-
-def test_coverage_is_that_of_the_package(page):
-    mixture = data.Mixture(data.toy("ring", "cpu").means, STD)
-    generator = torch.Generator().manual_seed(0)
-    samples = mixture.means[torch.arange(600) % 5] + 0.1 * torch.randn(600, 2, generator=generator)
-    found = page.evaluate(
-        "([x, n, world]) => m.coverage(new Float32Array(x), n, world)",
-        [columns(samples), 600, {"means": mixture.means.tolist(), "std": STD}],
-    )
-    wanted = metrics.mode_coverage(samples, mixture)
-    assert 1 < wanted.found < 8
-    assert found["found"] == wanted.found
-    assert found["share"] == pytest.approx(wanted.high_quality.item())
-    assert sum(found["counts"]) == round(600 * found["share"])
-
-
-@pytest.mark.parametrize("size", PACKS)
-def test_packs_are_joined_as_in_the_package_and_taken_apart_again(page, size):
-    x = torch.arange(16.0).view(8, 2)
-    there, back = page.evaluate(
-        """([x, n, size]) => {
-      const packed = m.join(new Float32Array(x), n, size);
-      return [[...packed], [...m.separate(packed, n, size)]];
-    }""",
-        [columns(x), 8, size],
-    )
-    assert there == columns(models.Packed(nn.Identity(), size).join(x))
-    assert back == columns(x)
-
-
-# -------------------------------------------------------------------------------------------------- runs over seeds
-
-PLAY = """([world, shape, phases]) => {
-  const game = new m.Game(world, shape);
-  const codes = new m.Random(shape.seed + 1000).codes(shape.codes, 1000);
-  for (const [rules, updates] of phases) for (let i = 0; i < updates; i++) game.update(rules);
-  const { found, share } = m.coverage(game.G.forward(codes, 1000), 1000, world);
-  return [found, share];
-}"""
-RING = {"means": data.toy("ring", "cpu").means.tolist(), "std": STD}
-SEEDS = range(5)
-
-
-def play(page, *phases: tuple[dict[str, Any], int]) -> tuple[list[int], list[float]]:
-    """Modes found and share of high quality at the end, for each seed."""
-    ends = [
-        page.evaluate(PLAY, [RING, {**SHAPE, "seed": seed, "pack": 1}, [list(p) for p in phases]]) for seed in SEEDS
-    ]
-    print(ends)
-    return [found for found, _ in ends], [share for _, share in ends]
-
-
-def test_the_sick_settings_collapse(page):
-    found, _ = play(page, (SICK, 1500))
-    assert sum(modes <= 3 for modes in found) >= 4
-
-
-def test_the_cured_settings_cover(page):
-    found, share = play(page, (CURED, 1500))
-    assert sum(modes == 8 for modes in found) == 5
-    assert sum(quality > 0.3 for quality in share) >= 4
-
-
-def test_a_run_that_collapsed_is_cured_while_it_runs(page):
-    found, _ = play(page, (SICK, 800), (CURED, 2000))
-    assert sum(modes == 8 for modes in found) >= 4
-
-
-def test_a_run_is_repeatable(page):
-    ends = [page.evaluate(PLAY, [RING, {**SHAPE, "seed": 7, "pack": 2}, [[CURED, 40]]]) for _ in range(2)]
-    assert ends[0] == ends[1]
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"start": "well"}, "start is 'well'; give one of sick, cured"),
+        ({"world": "spiral"}, "world is 'spiral'; give one of ring, grid"),
+        ({"seed": 1000}, r"seed is 1000; give a whole number in \[0, 999\]"),
+        ({"alt": ""}, "title or alt is empty"),
+    ],
+)
+def test_what_does_not_fit_is_refused(values, words):
+    with pytest.raises(ValueError, match=words):
+        live(**{**WORDS, **values})
