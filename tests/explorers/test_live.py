@@ -66,8 +66,8 @@ def test_settings_take_effect_while_it_trains(shown):
     cured = press(shown, "Cured")
     assert cured["settings"] == {**CURED, "seed": 0}
     assert page.get_by_role("button", name="Cured").get_attribute("aria-pressed") == "true"
-    page.get_by_label("Loss").select_option("Wasserstein")
-    page.get_by_label("Penalty on D").select_option("gradient")
+    page.get_by_role("combobox", name="Loss").select_option("Wasserstein")
+    page.get_by_role("combobox", name="Penalty on D").select_option("gradient")
     page.get_by_role("slider", name="steps of D for one of G").press("End")
     page.get_by_role("slider", name="learning rate of G").press("Home")
     page.get_by_role("slider", name="learning rate of D").press("ArrowRight")

@@ -17,7 +17,7 @@ export class Arena {
   /** A sample, with a thin edge that keeps it apart from the shade: drawn once, then copied. */
   dot(sharp) {
     const [radius, edge] = [DOT * sharp, 0.8 * sharp];
-    const dot = new OffscreenCanvas(2 * radius, 2 * radius);
+    const dot = new OffscreenCanvas(Math.ceil(2 * radius), Math.ceil(2 * radius));
     const context = dot.getContext("2d");
     for (const [colour, r] of [[this.colours.ground, radius], [this.colours.made, radius - edge]]) {
       context.fillStyle = colour;
@@ -76,7 +76,7 @@ export class Arena {
     const dot = this.dot(sharp);
     for (let i = 0; i < count; i++) {
       const [x, y] = place(samples[i], samples[count + i]);
-      context.drawImage(dot, x - DOT, y - DOT, 2 * DOT, 2 * DOT);
+      context.drawImage(dot, x - DOT, y - DOT, dot.width / sharp, dot.width / sharp);
     }
     context.strokeStyle = colours.data;
     means.forEach(([a, b], k) => {
