@@ -141,11 +141,11 @@ def test_losses_and_gradients_of_both_players_equal_torch(page):
         ("slope: (s) => s - target", "slope: (s) => 2 * (s - target)", ("least squares", "none", 1)),
         ("slope: (s) => (s < 1 ? -1 : 0)", "slope: (s) => (s < 0 ? -1 : 0)", ("hinge", "none", 1)),
         ("(weight / count) * slopes[i]", "weight * slopes[i]", ("hinge", "r1", 1)),  # a sum and not a mean
-        ("tangent = this.bend(layer, layer", "tangent = ((_, y) => y.slice())(layer, layer", ("hinge", "r1", 1)),
+        ("tangent = this.bend(l, layer", "tangent = ((_, y) => y.slice())(l, layer", ("hinge", "r1", 1)),
         ("(norm - 1)) / (norm * count)", "(norm - 1)) / count", ("Wasserstein", "gradient", 1)),
         ("this.blend(packedReal, packedMade, packs)", "packedReal", ("Wasserstein", "gradient", 1)),
         ("shares[i % count]", "shares[Math.floor(i / 2) % count]", ("Wasserstein", "gradient", 1)),  # one share an axis
-        ("this.bend(this.layers[l], back, this.values[l + 1])", "back.slice()", ("hinge", "none", 1)),  # no kinks
+        ('this.bend(l, back, this.values[l + 1], "deltas")', "back.slice()", ("hinge", "none", 1)),  # no kinks
         ("pack * size + point", "point * packs + pack", ("hinge", "none", 2)),  # points of other packs
     ],
 )

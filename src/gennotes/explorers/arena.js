@@ -15,7 +15,7 @@ export class Arena {
   }
 
   /** A sample, with a thin edge that keeps it apart from the shade: drawn once, then copied. */
-  dot(sharp) {
+  makeDot(sharp) {
     const [radius, edge] = [DOT * sharp, 0.8 * sharp];
     const dot = new OffscreenCanvas(Math.ceil(2 * radius), Math.ceil(2 * radius));
     const context = dot.getContext("2d");
@@ -32,7 +32,9 @@ export class Arena {
   takeColours() {
     const style = getComputedStyle(this.canvas);
     const colour = (name) => style.getPropertyValue(name).trim();
-    this.colours = { ground: colour("--gn-ground"), data: colour("--gn-p"), made: colour("--gn-q"), says: colour("--gn-d") };
+    this.colours = { ground: colour("--gn-ground"), data: colour("--gn-p"), made: colour("--gn-q") };
+    this.ends = [colour("--gn-ground"), colour("--gn-d")].map(channels);
+    this.dot = null;
   }
 
   /** The centres of the cells of the shade in a world that reaches so far from 0, a column each: (2, CELLS²). */
@@ -47,7 +49,7 @@ export class Arena {
 
   /** Shades each cell by a number in [0, 1]: 0 as the page, 1 in D's colour. */
   setShade(numbers) {
-    const [ground, says] = [this.colours.ground, this.colours.says].map(channels);
+    const [ground, says] = this.ends;
     const context = this.shade.getContext("2d");
     const image = context.createImageData(CELLS, CELLS);
     numbers.forEach((number, i) => {
@@ -65,7 +67,10 @@ export class Arena {
     const { canvas, size, colours } = this;
     const sharp = Math.min(3, devicePixelRatio || 1);
     const pixels = Math.round(size * sharp);
-    if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
+    if (canvas.width !== pixels) {
+      canvas.width = canvas.height = pixels;
+      this.dot = null;
+    }
     const context = canvas.getContext("2d");
     context.setTransform(sharp, 0, 0, sharp, 0, 0);
     context.imageSmoothingQuality = "high";
@@ -73,7 +78,7 @@ export class Arena {
     const scale = size / (2 * reach);
     const place = (a, b) => [size / 2 + scale * a, size / 2 - scale * b];
     const count = samples.length / 2;
-    const dot = this.dot(sharp);
+    const dot = (this.dot ??= this.makeDot(sharp));
     for (let i = 0; i < count; i++) {
       const [x, y] = place(samples[i], samples[count + i]);
       context.drawImage(dot, x - DOT, y - DOT, dot.width / sharp, dot.width / sharp);

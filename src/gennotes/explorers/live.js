@@ -11,8 +11,9 @@ import { make, makeButton, onTheme } from "./parts.js";
 import { Game, LOSSES, Random, coverage } from "./players.js";
 
 const SLICE_MS = 12; // of training in a frame, which has about 16
-const DRAW_MS = 60; // between two drawings of the samples
-const SHADE_MS = 300; // the same of all: curves and D's shade too
+const DRAW_MS = 50; // between two drawings of the samples, or more
+const ALL_MS = 300; // between two drawings of all: of the curves and D's shade too
+const SHARE = 4; // so many times as long as a drawing takes is there none
 const CALM_MS = 2000; // and of anything, for those who prefer reduced motion
 const TELL_MS = 150; // before the kernel is told
 const SAMPLES = 1000; // that are shown and counted, of the same codes all along
@@ -286,6 +287,7 @@ class LiveView {
   goOn() {
     if (!this.playing || !this.inSight || this.ticking) return;
     [this.lastTime, this.lastUpdates] = [performance.now(), this.game.updates];
+    [this.drew, this.cost] = [false, 0];
     this.ticking = requestAnimationFrame(() => this.frame());
   }
 
@@ -294,6 +296,7 @@ class LiveView {
     this.ticking = 0;
     if (!this.playing || !this.inSight) return;
     const begin = performance.now();
+    if (this.drew) this.cost = begin - this.trained; // the browser's part of it is done only now
     do this.advance();
     while (!this.diverged && performance.now() - begin < SLICE_MS);
     if (this.diverged) {
@@ -303,9 +306,13 @@ class LiveView {
     } else {
       this.ticking = requestAnimationFrame(() => this.frame());
     }
+    this.trained = performance.now();
     const calm = this.reducedMotion.matches;
-    if (this.diverged || begin - this.allDrawnAt > (calm ? CALM_MS : SHADE_MS)) this.drawAll();
-    else if (!calm && begin - this.drawnAt > DRAW_MS) this.drawArena();
+    const since = begin - this.drawnAt;
+    this.drew = this.diverged || since > Math.max(calm ? CALM_MS : DRAW_MS, SHARE * this.cost);
+    if (!this.drew) return;
+    if (this.diverged || calm || begin - this.allDrawnAt > Math.max(ALL_MS, 2 * since)) this.drawAll();
+    else this.drawArena();
   }
 
   // -------------------------------------------------------------------------------------------------------- drawing

@@ -51,7 +51,9 @@ export class Random {
 
   /** Codes z from N(0, I), a column each. */
   codes(dimensions, count) {
-    return fill(dimensions * count, () => this.normal());
+    const z = new Float32Array(dimensions * count);
+    for (let i = 0; i < z.length; i++) z[i] = this.normal();
+    return z;
   }
 
   /** Points of a world, a column each. @param {World} world */
@@ -104,8 +106,10 @@ class Linear {
 
   /** Adds δ, summed over the items, to the gradient of b. */
   addSum(delta, count) {
-    for (let row = 0, i = 0; row < this.outputs; row++) {
-      for (const end = i + count; i < end; i++) this.biasGradient[row] += delta[i];
+    for (let row = 0; row < this.outputs; row++) {
+      let sum = 0;
+      for (let i = row * count; i < (row + 1) * count; i++) sum += delta[i];
+      this.biasGradient[row] += sum;
     }
   }
 
@@ -121,25 +125,30 @@ class Linear {
 /** Linear layers with a LeakyReLU between them: max(y, left · y). */
 export class Network {
   constructor(sizes, random, products, left = 0.2) {
-    this.left = left;
+    Object.assign(this, { left, rooms: new Map() });
     this.layers = sizes.slice(1).map((outputs, l) => new Linear(sizes[l], outputs, random, products));
   }
 
-  /** The outputs for a batch. Keeps what went into each layer, for the way back. */
+  /** The outputs for a batch, until the next one of its size. Keeps what went into each layer, for the way back. */
   forward(x, count) {
     this.count = count;
     this.values = [x];
-    for (const layer of this.layers) {
-      const y = layer.times(this.values.at(-1), count, layer.bias);
-      this.values.push(this.bend(layer, y, y));
-    }
+    this.layers.forEach((layer, l) => {
+      const y = layer.times(this.values[l], count, layer.bias);
+      this.values.push(this.bend(l, y, y, "values"));
+    });
     return this.values.at(-1);
   }
 
-  /** `numbers`, each times the slope that the activation behind `layer` has at y (or at its own value, of the same sign). */
-  bend(layer, numbers, y) {
-    const bent = new Float32Array(numbers.length);
-    const left = layer === this.layers.at(-1) ? 1 : this.left;
+  /**
+   * `numbers`, each times the slope that the activation behind layer l has at y (or at its own value, of the same sign).
+   * The result stands where the last one of its name, layer and size stood: new memory takes longer than the numbers.
+   */
+  bend(l, numbers, y, name) {
+    const key = `${name} ${l} ${numbers.length}`;
+    if (!this.rooms.has(key)) this.rooms.set(key, new Float32Array(numbers.length));
+    const bent = this.rooms.get(key);
+    const left = l === this.layers.length - 1 ? 1 : this.left;
     const more = 1 - left;
     for (let i = 0; i < bent.length; i++) bent[i] = (left + more * (y[i] > 0)) * numbers[i]; // a question (?:) takes twice the time
     return bent;
@@ -153,7 +162,7 @@ export class Network {
     this.deltas = [];
     let back = slopes;
     for (let l = this.layers.length - 1; l >= 0; l--) {
-      this.deltas[l] = this.bend(this.layers[l], back, this.values[l + 1]);
+      this.deltas[l] = this.bend(l, back, this.values[l + 1], "deltas");
       back = this.layers[l].transposedTimes(this.deltas[l], this.count);
     }
     return back.slice();
@@ -180,7 +189,7 @@ export class Network {
     let tangent = change(this.backward(new Float32Array(count).fill(1)));
     this.layers.forEach((layer, l) => {
       layer.addOuter(this.deltas[l], tangent, count);
-      tangent = this.bend(layer, layer.times(tangent, count), this.values[l + 1]);
+      tangent = this.bend(l, layer.times(tangent, count), this.values[l + 1], "tangents");
     });
   }
 
@@ -363,11 +372,14 @@ export class Game {
 export function coverage(x, count, { means, std }) {
   const counts = new Array(means.length).fill(0);
   for (let item = 0; item < count; item++) {
-    let [nearest, least] = [-1, (3 * std) ** 2];
-    means.forEach(([a, b], k) => {
-      const square = (x[item] - a) ** 2 + (x[count + item] - b) ** 2;
-      if (square <= least) [nearest, least] = [k, square];
-    });
+    let nearest = -1;
+    let least = (3 * std) ** 2;
+    for (let k = 0; k < means.length; k++) {
+      const square = (x[item] - means[k][0]) ** 2 + (x[count + item] - means[k][1]) ** 2;
+      if (square > least) continue;
+      nearest = k;
+      least = square;
+    }
     if (nearest >= 0) counts[nearest] += 1;
   }
   const good = counts.reduce((sum, n) => sum + n, 0);
