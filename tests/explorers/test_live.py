@@ -85,7 +85,7 @@ def test_settings_take_effect_while_it_trains(shown):
     }
     assert changed["settings"] == wanted | kept
     assert page.get_by_role("button", name="Cured").get_attribute("aria-pressed") == "false"
-    assert "lowest to highest" in page.locator(".gn-legend").inner_text()
+    assert "f(x)" in page.locator(".gn-legend").inner_text()
     wait_for(page, f"v.updates > {changed['updates']}")
 
 

@@ -6,7 +6,7 @@
  */
 
 import { Arena } from "./arena.js";
-import { Panel, followWidth, slider } from "./curves.js";
+import { Panel, figure, followWidth, slider } from "./curves.js";
 import { make, makeButton, onTheme } from "./parts.js";
 import { Game, LOSSES, Random, coverage } from "./players.js";
 
@@ -23,16 +23,11 @@ const COMPANIES = 4; // draws of data in whose company D sees a point, where it 
 
 const NAMES = {
   loss: Object.fromEntries(Object.keys(LOSSES).map((name) => [name, name])),
-  penalty: { none: "none", r1: "R1, at the data", gradient: "gradient penalty" },
+  penalty: { none: "none", r1: "R1", gradient: "gradient" },
   pack: { 1: "1 point", 2: "2 points", 4: "4 points" },
 };
-/** How D's score becomes a shade in [0, 1], and how the shade is called; without an entry: from lowest to highest. */
-const SHADES = {
-  minimax: [(s) => 1 / (1 + Math.exp(-s)), "D(x), 0 to 1"],
-  "non-saturating": [(s) => 1 / (1 + Math.exp(-s)), "D(x), 0 to 1"],
-  "least squares": [(s) => Math.min(1, Math.max(0, s)), "D(x), 0 to 1"],
-  hinge: [(s) => Math.min(1, Math.max(0, (s + 1) / 2)), "D(x), −1 to 1"],
-};
+const OF_LOGITS = ["minimax", "non-saturating"]; // losses whose score is the logit of D(x)
+const LEAST_SPAN = 0.05; // of the values that are shaded: less is not told from noise
 
 export default { render };
 
@@ -120,6 +115,7 @@ class LiveView {
       this.buildNumbers(),
       this.status,
       this.buildControls(),
+      make("p", { class: "gn-caption" }, this.buildNote()),
     );
   }
 
@@ -173,6 +169,11 @@ class LiveView {
     this.numbers = Object.fromEntries(Object.keys(words).map((name) => [name, make("dd", { class: "gn-number" })]));
     const entries = Object.entries(words).map(([name, label]) => make("div", { class: "gn-own" }, make("dt", {}, label), this.numbers[name]));
     return make("div", { class: "gn-measured" }, make("dl", {}, ...entries));
+  }
+
+  buildNote() {
+    const { std } = this.worlds[this.world];
+    return `A mode is a round normal with σ = ${std}. Counts are over ${whole(SAMPLES)} samples: one within 3σ of a mode is of high quality, and a mode with one of these is found.`;
   }
 
   buildControls() {
@@ -359,10 +360,13 @@ class LiveView {
   }
 
   drawShade() {
-    const scores = this.scores();
-    const [shade, name] = SHADES[this.settings.loss] ?? [rank(scores), "f(x), lowest to highest here"];
-    this.arena.setShade(scores.map(shade));
-    this.shadeName.lastChild.textContent = name;
+    const { loss } = this.settings;
+    const values = OF_LOGITS.includes(loss) ? this.scores().map((s) => 1 / (1 + Math.exp(-s))) : this.scores();
+    let [low, high] = [Math.min(...values), Math.max(...values)];
+    const lacking = Math.max(0, LEAST_SPAN - (high - low)) / 2;
+    [low, high] = [low - lacking, high + lacking];
+    this.arena.setShade(values.map((value) => (value - low) / (high - low)));
+    this.shadeName.lastChild.textContent = `${loss === "Wasserstein" ? "f" : "D"}(x), ${figure(low, 2)} to ${figure(high, 2)}`;
   }
 
   drawCurves() {
@@ -381,7 +385,8 @@ class LiveView {
     const most = Math.max(1, ...values.map(Math.abs));
     const unit = most < 1000 ? 1 : 10 ** (3 * Math.floor(Math.log10(most) / 3));
     panels.losses.unit.textContent = unit === 1 ? "losses: " : `losses, in ${whole(unit)}: `;
-    const [low, high] = [Math.min(0, ...values), Math.max(0.5, ...values)].map((v) => rounded(v / unit));
+    const lowest = values.some((v) => v < 0) ? -0.5 : 0;
+    const [low, high] = [Math.min(lowest, ...values), Math.max(0.5, ...values)].map((v) => rounded(v / unit));
     panels.losses.frame([0, last], [low, high]);
     panels.losses.line.setAttribute("d", panels.losses.trace(thousands, lossD.map((v) => v / unit)));
     panels.losses.second.setAttribute("d", panels.losses.trace(thousands, lossG.map((v) => v / unit)));
@@ -408,12 +413,6 @@ class LiveView {
     }
     for (const [name, button] of this.worldButtons) button.setAttribute("aria-pressed", name === this.world);
   }
-}
-
-/** Takes scores to [0, 1], the lowest of all to 0 and the highest to 1. */
-function rank(scores) {
-  const [low, high] = [Math.min(...scores), Math.max(...scores)];
-  return (s) => (high > low ? (s - low) / (high - low) : 0.5);
 }
 
 /** The next number away from 0 with one digit that counts and a half, so that axes do not move all the time. */

@@ -27,7 +27,7 @@ CURED = {**SICK, "loss": "non-saturating", "penalty": "r1", "d_rate": 2e-3}
 PRESETS = {"sick": {"title": "Sick", "settings": SICK}, "cured": {"title": "Cured", "settings": CURED}}
 
 # The players of both presets: small enough for hundreds of updates a second in plain JavaScript.
-SHAPE = {"batch": 128, "codes": 16, "width": 32}
+SHAPE = {"batch": 64, "codes": 16, "width": 32}
 STD = 0.05  # σ of a mode in both worlds; the ring of `data.toy` has 0.01, too narrow for players of this size
 RANGES = {"d_steps": (1, 5), "weight": (0.01, 10.0), "d_rate": (1e-5, 1e-2), "g_rate": (1e-5, 1e-2), "seed": (0, 999)}
 
@@ -63,7 +63,7 @@ def live(*, title: str, alt: str, start: str = "sick", world: str = "ring", seed
     seed: of all random numbers, in [0, 999]; the same seed and settings give the same run.
 
     G takes z ~ N(0, I₁₆) through two hidden layers of 32 units to points; D has two hidden layers of 32 units, and both
-    have LeakyReLU 0.2. A batch has 128 points, and packs of m points as many fewer items. Adam with β = (0.5, 0.999).
+    have LeakyReLU 0.2. A batch has 64 points, which packs of m points make 64/m items. Adam with β = (0.5, 0.999).
     Nothing moves until the reader presses Play.
 
     Returns an explorer whose traits settings and world follow the reader and can be set; a change of settings takes
@@ -106,9 +106,8 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _world(name: str) -> dict[str, Any]:
     """The modes of a toy, and how far from 0 the page shows its plane."""
     means = data.toy(name, "cpu").means.tolist()
-    reach = 1.3 * max(map(max, means))
-    titles = {"ring": "Ring of 8", "grid": "Grid of 25"}
-    return {"title": titles[name], "means": means, "std": STD, "reach": reach}
+    title, reach = {"ring": ("Ring of 8", 1.6), "grid": ("Grid of 25", 5.2)}[name]
+    return {"title": title, "means": means, "std": STD, "reach": reach}
 
 
 def _picture(name: str) -> str:
