@@ -278,10 +278,10 @@ class LiveView {
   pause() {
     this.playing = false;
     this.playButton.textContent = "Play";
+    this.drawAll(); // which counts anew
     const { found, share } = this.seen;
     const modes = this.worlds[this.world].means.length;
     this.say(`Paused after ${whole(this.game.updates)} updates: ${found} of ${modes} modes found, ${Math.round(100 * share)} % of high quality.`);
-    this.drawAll();
   }
 
   /** Asks for the next frame, if the game is playing in the reader's sight. Hidden pages get no frames. */
