@@ -184,7 +184,7 @@ def _plan(digits: np.ndarray) -> style.Figure:
     return figures.transport_plan(x, x[::-1] + np.array([2, 0.5]), np.eye(8) / 8, "A plan")
 
 
-def _surfaces(digits: np.ndarray) -> style.Figure:
+def _value_surfaces(digits: np.ndarray) -> style.Figure:
     at = np.linspace(-2, 2, 33)
     cone = np.hypot(*np.meshgrid(at, at))
     ring = np.random.default_rng(0).normal(size=(60, 2)) / 3
@@ -255,7 +255,7 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "points_in_time": _in_time,
     "norms": _norms,
     "transport_plan": _plan,
-    "value_surfaces": _surfaces,
+    "value_surfaces": _value_surfaces,
     "weight_histograms": _weights,
     "loss_against_quality": _losses,
     "sample_clouds": _clouds,

@@ -5,6 +5,7 @@ from .fit import FitExplorer, fit
 from .game import GameExplorer, game
 from .host import Explorer
 from .latent import LatentExplorer, latent
+from .live import LiveExplorer, live
 from .map import MapExplorer, latent_map
 from .network import Network, pack
 from .panel import panel
@@ -17,6 +18,7 @@ __all__ = [
     "FitExplorer",
     "GameExplorer",
     "LatentExplorer",
+    "LiveExplorer",
     "MapExplorer",
     "Network",
     "Recording",
@@ -28,6 +30,7 @@ __all__ = [
     "grid",
     "latent",
     "latent_map",
+    "live",
     "pack",
     "panel",
     "recordings",

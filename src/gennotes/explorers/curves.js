@@ -359,8 +359,8 @@ export class Grip {
 
 // ------------------------------------------------------------------------------------------------------------ sliders
 
-/** A row with a letter, a slider and its value. `set` is called with the value; returns the row and what shows a value. */
-export function slider({ words, letter, low, high, step = 0.05, set }) {
+/** A row with a letter, a slider and its value, as `say` writes it. `set` is called with the value; returns the row and what shows a value. */
+export function slider({ words, letter, low, high, step = 0.05, set, say = (number) => figure(number, 2) }) {
   const input = make("input", { type: "range", min: low, max: high, step, "aria-label": words });
   const value = make("span", { class: "gn-number", "aria-hidden": "true" });
   input.addEventListener("input", () => set(Number(input.value)));
@@ -368,8 +368,8 @@ export function slider({ words, letter, low, high, step = 0.05, set }) {
   const show = (number) => {
     input.value = number;
     input.style.setProperty("--share", clamp((number - low) / (high - low), 0, 1));
-    input.setAttribute("aria-valuetext", figure(number, 2));
-    value.textContent = figure(number, 2);
+    input.setAttribute("aria-valuetext", say(number));
+    value.textContent = say(number);
   };
   return { row: make("label", { class: "gn-slider" }, sign, input, value), show };
 }
