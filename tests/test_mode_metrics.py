@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from gennotes import data, metrics
 from gennotes.data import Mixture
-from gennotes.metrics import Coverage, mode_coverage
+from gennotes.metrics import Coverage, mode_counts, mode_coverage
 
 RING, GRID = data.toy("ring", "cpu"), data.toy("grid", "cpu")
 CROWD = Mixture(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.3, 0.9], [5.0, 5.0]]), 0.4)  # discs of three modes overlap

@@ -1251,6 +1251,7 @@ def test_a_convolution_has_all_threads() -> None:
 
 def test_the_schedules_at_known_points() -> None:
     assert [train.constant(p) for p in (0, 0.3, 1)] == [1, 1, 1]
+    assert [train.plateau(p) for p in (0, 0.3, 0.5, 0.75, 1)] == [1, 1, 1, 0.5, 0]
     assert train.one_cycle(0) == 0
     assert train.one_cycle(0.05) == pytest.approx(0.5)
     assert train.one_cycle(0.1) == pytest.approx(1)

@@ -24,8 +24,8 @@ from gennotes import device as devices
 from gennotes.history import provenance
 from gennotes.studies import collapse as collapse  # a chapter reads a study's settings as studies.vae.Settings()
 from gennotes.studies import cost as cost
-from gennotes.studies import grid as grid
 from gennotes.studies import critics as critics
+from gennotes.studies import grid as grid
 from gennotes.studies import latent_space as latent_space
 from gennotes.studies import modes as modes
 from gennotes.studies import modes_protocol as modes_protocol
