@@ -17,7 +17,7 @@ class Settings:
     """Lin et al. 2018, section 4.1, and the authors' code for what the paper leaves open."""
 
     updates: int = 400_000  # 400 passes over 100,000 points in batches of 100
-    short_updates: int = 1_000  # on a CPU, where the full form takes hours
+    short_updates: int = 400  # on a CPU, where the full form takes hours
     points: int = 100_000
     packs: int = 100  # in a step: a batch of packs of m points
     lr: float = 1e-4
