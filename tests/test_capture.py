@@ -86,6 +86,18 @@ def adversaries(for_d: Callable, for_g: Callable, penalty: Callable | None = Non
     return step
 
 
+def ahead(players: Mapping[str, Player], batch: Batch, generator: Any) -> Mapping[str, Tensor]:
+    """An update of each player, the generator's against the discriminator two steps later."""
+    g, d = players["g"].module, players["d"].module
+    fake = g(draws.normal(batch.y.shape[-1], 4, generator=generator))
+    loss_d = losses.discriminator(d(batch.x), d(fake.detach()))
+    players["d"].minimise(loss_d)
+    later = losses.unrolled(d, lambda scores: losses.discriminator(scores(batch.x), scores(fake)), 2, 0.1)
+    loss_g = losses.non_saturating(later(fake))
+    players["g"].minimise(loss_g)
+    return {"d": loss_d, "g": loss_g}
+
+
 def points(seed: int | list[int], **more: Any) -> dict[str, Player]:
     leaky = lambda: nn.LeakyReLU(0.2)  # noqa: E731
     return {
@@ -157,6 +169,8 @@ GAMES: dict[str, Play] = {
     "critic twice": partial(play, TWICE),
     "R1 in closed form": partial(play, R1),
     "R1 by autograd": partial(play, R1_BY_AUTOGRAD),
+    "unrolled": partial(play, ahead),
+    "ensemble, unrolled": partial(play, ahead, seed=SEEDS),
     "schedule and average": partial(play, STANDARD, MOVING),
     "schedule and average, penalty, mixed": partial(play, PENALISED, MOVING, precision="mixed"),
     "ensemble": partial(play, STANDARD, seed=SEEDS),

@@ -32,7 +32,7 @@ class Recipe:
     discriminator_lr: float = 1e-4  # a tenth of the generator's: D lags behind, and G gathers where it is let in
     betas: tuple[float, float] = (0.5, 0.999)
     decay: bool = False  # whether the rates fall to 0 in the second half
-    batch: int = 256
+    batch: int = 128
     steps: int = 2_000
     loss: str = "non-saturating"
     discriminator_steps: int = 1  # for each step of the generator
@@ -62,7 +62,7 @@ class Settings:
             "R1": replace(SICK, r1=0.1),
             "unrolled, 5 steps": replace(SICK, unrolled=5),
             "Wasserstein, penalty": replace(
-                SICK, loss="wasserstein", penalty=1.0, discriminator_lr=1e-3, discriminator_steps=5
+                SICK, loss="wasserstein", penalty=1.0, discriminator_lr=1e-3, discriminator_steps=3
             ),
             "packs of 4": replace(SICK, pack=4),
             "minibatch deviation": replace(SICK, deviation=True),
