@@ -9,7 +9,7 @@ import torch
 from gennotes.studies import modes
 from gennotes.studies.modes import Recipe
 
-SOLVED = replace(modes.CURED, toy="grid", spread=20.0, discriminator_width=256, slope=12.0, steps=6_000)
+SOLVED = replace(modes.CURED, toy="grid", spread=20.0, discriminator_width=256, slope=12.0, batch=256, steps=6_000)
 
 
 @dataclass(frozen=True)
