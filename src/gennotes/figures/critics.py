@@ -22,7 +22,7 @@ def value_surfaces(
     if not rows or any(set(panels) != set(points) for panels in rows.values()):
         raise ValueError(f"rows must each have the columns {', '.join(points)}, and be at least one")
     (at,) = arrays(grid=(grid, "T"))
-    figure = style.Figure(height=2.9 * len(rows), raster=True)
+    figure = style.Figure(height=2.9 * len(rows), raster=True, colours=64)
     panels = figure.subplots(len(rows), len(points), squeeze=False, sharex=True, sharey=True)
     for line, (way, surfaces) in zip(panels, rows.items(), strict=True):
         for axes, (column, data) in zip(line, points.items(), strict=True):
@@ -32,7 +32,8 @@ def value_surfaces(
             axes.contour(places, places, values, 9, colors=style.CRITIC, linewidths=0.7)
             axes.scatter(*data.T, s=7, color=style.DATA, edgecolor=style.theme().paper, linewidth=0.4)
             axes.set(aspect="equal", title=f"{column}, {way}")
-            axes.locator_params(nbins=4)
+            axes.locator_params(axis="x", nbins=4, prune="lower")  # its number would touch that of the other axis
+            axes.locator_params(axis="y", nbins=4)
             axes.grid(visible=False)
         line[0].set_ylabel("$x_2$")
     for axes in panels[-1]:
@@ -75,7 +76,7 @@ def loss_against_quality(
     """
     if not panels or len(ylabels) != len(panels):
         raise ValueError(f"there are {len(panels)} panels and {len(ylabels)} ylabels; give one for each, at least one")
-    figure = style.Figure(height=3.3, raster=True)
+    figure = style.Figure(height=3.3, raster=True, colours=64)
     for i, (label, (quality, said)) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), i + 1)
         x, y = arrays(**{f"distance of {label!r}": (quality, "S T"), f"loss of {label!r}": (said, "S T")})
@@ -100,7 +101,7 @@ def sample_clouds(
     if not clouds:
         raise ValueError("clouds is empty; give at least one label with samples (N, 2)")
     lines = -(-len(clouds) // columns)
-    figure = style.Figure(height=0.55 + 2.05 * lines, raster=True)
+    figure = style.Figure(height=0.55 + 2.05 * lines, raster=True, colours=64)
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     (data,) = arrays(points=(points, "M 2"))
     for axes in panels.flat[len(clouds) :]:

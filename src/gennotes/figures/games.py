@@ -146,7 +146,7 @@ def points_in_time(
         raise ValueError("snapshots is empty; give at least one label with points")
     columns = min(len(snapshots), 4)
     rows = -(-len(snapshots) // columns)
-    figure = style.Figure(height=0.8 + 1.95 * rows, raster=True)
+    figure = style.Figure(height=0.8 + 1.95 * rows, raster=True, colours=64)
     panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
     (real,) = arrays(data=(data, "M 2"))
     reach = 1.35 * np.abs(real).max()
