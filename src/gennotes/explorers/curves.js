@@ -93,7 +93,10 @@ export class Panel {
     }
     if (across) {
       const along = ticks(left, right, this.width < 480 ? 6 : 12);
-      for (const value of along.values) marks.push(this.mark(this.x(value), this.height - 6, "middle", value, along.decimals));
+      for (const value of along.values) {
+        const half = 3.7 * figure(value, along.decimals).length; // a long number at the right end moves in, to stay whole
+        marks.push(this.mark(Math.min(this.x(value), this.width - half), this.height - 6, "middle", value, along.decimals));
+      }
     }
     this.grid.replaceChildren(...grid);
     this.axis.replaceChildren(shape("path", { d: `M${begin} ${this.y(0)}H${end}`, class: "gn-axis" }), ...marks);
