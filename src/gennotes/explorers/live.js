@@ -272,6 +272,7 @@ class LiveView {
     this.playing = true;
     this.playButton.textContent = "Pause";
     this.say("Training.");
+    this.drawNumbers();
     this.goOn();
   }
 
