@@ -1,5 +1,6 @@
 """The discriminator some steps ahead, against plain steps taken by hand and against differences of the whole."""
 
+import inspect
 from collections.abc import Callable
 
 import pytest
@@ -63,8 +64,6 @@ def check(unroll: Callable) -> None:
 
 def changed(old: str, new: str) -> Callable:
     """`losses.unrolled` with one passage replaced."""
-    import inspect
-
     source = inspect.getsource(losses.unrolled)
     assert source.count(old) == 1
     names = dict(vars(losses))

@@ -203,11 +203,6 @@ def _losses(digits: np.ndarray) -> style.Figure:
     return figures.loss_against_quality(panels, "Three losses", ["value", "value", "JS, estimated (nats)"])
 
 
-def _clouds(digits: np.ndarray) -> style.Figure:
-    x = np.random.default_rng(0).normal(size=(5, 150, 2)) / 2
-    return figures.sample_clouds({f"step {i}": cloud for i, cloud in enumerate(x)}, x[0] / 2, "Five clouds")
-
-
 FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
     "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
@@ -258,7 +253,6 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "value_surfaces": _value_surfaces,
     "weight_histograms": _weights,
     "loss_against_quality": _losses,
-    "sample_clouds": _clouds,
 }
 
 

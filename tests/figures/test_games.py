@@ -99,6 +99,14 @@ def test_each_moment_has_a_panel_over_the_same_data() -> None:
         assert axes.lines[0].get_color() != axes.lines[1].get_color()
 
 
+def test_points_out_of_sight_are_counted() -> None:
+    data = np.array([[1.0, 0.0], [0.0, 1.0]])
+    moments = {"near": data, "far": np.array([[9.0, 0.0], [0.0, -9.0], [1.0, 1.0]])}
+    near, far = figures.points_in_time(moments, data).axes
+    assert [text.get_text() for text in near.texts] == []
+    assert [text.get_text() for text in far.texts] == ["2 beyond"]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

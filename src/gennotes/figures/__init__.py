@@ -2,7 +2,7 @@
 
 from gennotes.figures.architectures import autoencoder_diagram, gan_diagram, vae_diagram
 from gennotes.figures.bounds import bound_by_samples, decomposition, rate_distortion
-from gennotes.figures.critics import loss_against_quality, sample_clouds, value_surfaces, weight_histograms
+from gennotes.figures.critics import loss_against_quality, value_surfaces, weight_histograms
 from gennotes.figures.densities import cross_entropies, density_curves, js_panels, kl_panels
 from gennotes.figures.diagrams import Edge, Node, diagram
 from gennotes.figures.fits import fitted_normals, minima_by_parting
@@ -63,7 +63,6 @@ __all__ = [
     "prior_grid",
     "rate_distortion",
     "reconstructions",
-    "sample_clouds",
     "score_surface",
     "shares_by_class",
     "transport_plan",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gennotes.figures import style
-from gennotes.figures.arrays import array, arrays
+from gennotes.figures.arrays import arrays
 
 
 @style.house
@@ -85,38 +85,5 @@ def loss_against_quality(
             axes.plot(x[seed], y[seed], "o", markersize=3, color=style.SERIES[i % len(style.SERIES)], alpha=shade)
         axes.set(xlabel=xlabel, ylabel=ylabels[i], title=label)
         axes.locator_params(nbins=4)
-    style.title(figure, title)
-    return figure
-
-
-@style.house
-def sample_clouds(
-    clouds: Mapping[str, Any], points: Any, title: str, columns: int = 4, reach: float = 1.6
-) -> style.Figure:
-    """Samples in the plane, vermillion, over data, blue: one panel a cloud.
-
-    clouds: label -> samples (N, 2). points: data (M, 2), in every panel. columns: panels in a row.
-    reach: the axes span [−reach, reach]; samples beyond are counted in the panel's corner.
-    """
-    if not clouds:
-        raise ValueError("clouds is empty; give at least one label with samples (N, 2)")
-    lines = -(-len(clouds) // columns)
-    figure = style.Figure(height=0.55 + 2.05 * lines, raster=True, colours=64)
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    (data,) = arrays(points=(points, "M 2"))
-    for axes in panels.flat[len(clouds) :]:
-        axes.set_visible(False)
-    for axes, (label, given) in zip(panels.flat, clouds.items(), strict=False):
-        (samples,) = arrays(**{label: (given, "N 2")})
-        axes.scatter(*data.T, s=12, color=style.DATA, alpha=0.35, linewidth=0)
-        axes.scatter(*samples.T, s=3, color=style.MODEL, alpha=0.7, linewidth=0)
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=label)
-        beyond = int((np.abs(array(samples)) > reach).any(1).sum())
-        if beyond:
-            axes.text(0.97, 0.04, f"{beyond} beyond", ha="right", transform=axes.transAxes, fontsize=style.SMALL)
-    for axes in panels[:, 0]:
-        axes.set_ylabel("$x_2$")
-    for axes in panels[-1]:
-        axes.set_xlabel("$x_1$")
     style.title(figure, title)
     return figure

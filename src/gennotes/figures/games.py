@@ -139,7 +139,7 @@ def points_in_time(
 ) -> style.Figure:
     """Samples of a generator in the plane at several moments, one panel each, over draws of the data.
 
-    snapshots: label -> points (N, 2). data: points (M, 2).
+    snapshots: label -> points (N, 2). data: points (M, 2). Points out of sight are counted in the panel's corner.
     Raises ValueError on other shapes or without a snapshot.
     """
     if not snapshots:
@@ -155,6 +155,9 @@ def points_in_time(
         axes.plot(*real.T, "o", color=style.DATA, markersize=1.8, alpha=0.25, markeredgewidth=0)
         axes.plot(*fake.T, "o", color=style.MODEL, markersize=2, alpha=0.6, markeredgewidth=0)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=label)
+        beyond = int((np.abs(fake) > reach).any(axis=1).sum())
+        if beyond:
+            axes.text(0.97, 0.04, f"{beyond} beyond", ha="right", transform=axes.transAxes, fontsize=style.SMALL)
         axes.locator_params(nbins=4, integer=True)
         axes.grid(visible=False)
     for spare in panels[len(snapshots) :]:
