@@ -18,30 +18,6 @@ const STRIDE_MS = 2400; // of a walk, from one code to the next
 const REST_MS = 800; // of a walk, at each code
 const SHARE_MS = 100; // at most so often does the kernel hear of a moving z
 
-/**
- * The `render` of an explorer as anywidget calls it, for one class of view. What it returns stops what runs, when the
- * view is closed.
- * @param {typeof CodeView} View a subclass with a method `build` that returns its root element
- * @returns {(context: { model: Model, el: HTMLElement }) => () => void}
- */
-export function renderer(View) {
-  return ({ model, el }) => {
-    try {
-      const view = new View(model);
-      view.root = view.build();
-      // Keeps JupyterLab's own shortcuts, arrow keys among them, off what the reader operates.
-      for (const control of view.root.querySelectorAll("input, select, button, summary, [tabindex]")) {
-        control.dataset.lmSuppressShortcuts = "true";
-      }
-      el.replaceChildren(view.root);
-      return view.start();
-    } catch (error) {
-      el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
-      throw error;
-    }
-  };
-}
-
 export class CodeView {
   /** @param {Model} model */
   constructor(model) {

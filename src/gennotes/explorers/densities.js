@@ -6,7 +6,7 @@
  * `data-q`.
  */
 
-import { make, makeButton, clamp } from "./parts.js";
+import { make, makeButton, clamp, renderer, keepKeys } from "./parts.js";
 import { density, compare, missing, massesOf, cumulated, logMiddle, isBars } from "./measures.js";
 import { Panel, Grip, shape, slider, figure, follow, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
 
@@ -94,20 +94,6 @@ function terms(view, swapped, logP, logQ, sums) {
   return { lines: { p, q }, upper: p.map((value, i) => Math.max(value, q[i])), lower: p.map((value, i) => Math.min(value, q[i])) };
 }
 
-export default { render };
-
-/** @param {{ model: object, el: HTMLElement }} context as anywidget gives it */
-function render({ model, el }) {
-  try {
-    const view = new DensitiesView(model);
-    el.replaceChildren(view.root);
-    return view.start();
-  } catch (error) {
-    el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
-    throw error;
-  }
-}
-
 class DensitiesView {
   constructor(model) {
     this.model = model;
@@ -118,10 +104,6 @@ class DensitiesView {
     this.words = VIEWS[this.view];
     this.kinds = model.get("kinds");
     this.swapped = false; // in the view of KL: whether q log(q/p) is shown
-    this.root = this.build();
-    for (const control of this.root.querySelectorAll("input, select, button, summary, [tabindex]")) {
-      control.dataset.lmSuppressShortcuts = "true";
-    }
   }
 
   start() {
@@ -351,7 +333,7 @@ class LineStage extends Stage {
     this.sliders[letter] = { kind: spec.kind, rows: Object.fromEntries(rows) };
     const heading = make("p", { class: "gn-column-head" }, swatch(letter, `*${name}*`), kinds.length > 1 ? select : KIND_NAMES[spec.kind]);
     this.columns[letter].replaceChildren(heading, ...rows.map(([, { row }]) => row));
-    for (const control of this.columns[letter].querySelectorAll("input, select")) control.dataset.lmSuppressShortcuts = "true";
+    keepKeys(this.columns[letter]);
   }
 
   draw() {
@@ -628,3 +610,7 @@ class Strips {
     }
   }
 }
+
+const render = renderer(DensitiesView);
+
+export default { render };

@@ -5,7 +5,7 @@
  * rate, domain, title, alt. The root element carries step, objective, value, slope and q in `data-values` (JSON).
  */
 
-import { make, makeButton } from "./parts.js";
+import { make, makeButton, renderer } from "./parts.js";
 import { density, descend, objective, gradient } from "./measures.js";
 import { Panel, Grip, slider, figure, followWidth, limits, withField } from "./curves.js";
 
@@ -14,20 +14,6 @@ const SHARE_MS = 100;
 const AT_REST = 2e-4; // the length of the gradient below which the descent stops
 const MOST_STEPS = 2000;
 const OBJECTIVES = { forward: ["KL", "p", "‖", "q", "forward KL"], reverse: ["KL", "q", "‖", "p", "reverse KL"], js: ["JS", "p", ",", "q", "JS"] };
-
-export default { render };
-
-/** @param {{ model: object, el: HTMLElement }} context as anywidget gives it */
-function render({ model, el }) {
-  try {
-    const view = new FitView(model);
-    el.replaceChildren(view.root);
-    return view.start();
-  } catch (error) {
-    el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
-    throw error;
-  }
-}
 
 /** KL(p‖q), as it stands on a page. */
 function formula(name) {
@@ -43,9 +29,7 @@ class FitView {
     this.objective = model.get("objective");
     this.domain = model.get("domain");
     this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
-    this.root = this.build();
     this.begin();
-    for (const control of this.root.querySelectorAll("input, button, [tabindex]")) control.dataset.lmSuppressShortcuts = "true";
   }
 
   start() {
@@ -249,3 +233,7 @@ class FitView {
     lower.say(this.unit, "steps", lower.right, 0, { dy: -8, anchor: "end" });
   }
 }
+
+const render = renderer(FitView);
+
+export default { render };

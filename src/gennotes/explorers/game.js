@@ -6,7 +6,7 @@
  * shown in `data-values` (JSON).
  */
 
-import { make, makeButton, clamp } from "./parts.js";
+import { make, makeButton, clamp, renderer, keepKeys } from "./parts.js";
 import { density, js, value, pull, pullAt, pulled, quantile, logit, sigmoid, LOSSES } from "./measures.js";
 import { Panel, Grip, slider, figure, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
 
@@ -22,20 +22,6 @@ const APART = 6; // pixels between two arrows
 const KINDS = { normal: "normal", mixture: "two normals" };
 const NAMES = { p: "the data", q: "the generator" };
 const LETTERS = { p: ["p", "data"], q: ["p", "g"] };
-
-export default { render };
-
-/** @param {{ model: object, el: HTMLElement }} context as anywidget gives it */
-function render({ model, el }) {
-  try {
-    const view = new GameView(model);
-    el.replaceChildren(view.root);
-    return view.start();
-  } catch (error) {
-    el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
-    throw error;
-  }
-}
 
 /** p with its subscript, as on a page. */
 function symbol(letter) {
@@ -59,13 +45,6 @@ class GameView {
     this.origin = this.q;
     this.steps = 0;
     this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
-    this.root = this.build();
-    this.suppress(this.root);
-  }
-
-  /** JupyterLab leaves the keys to what is marked. */
-  suppress(element) {
-    for (const control of element.querySelectorAll("input, select, button, [tabindex]")) control.dataset.lmSuppressShortcuts = "true";
   }
 
   start() {
@@ -183,7 +162,7 @@ class GameView {
     this.sliders[letter] = { kind: spec.kind, rows: Object.fromEntries(rows) };
     const heading = make("p", { class: "gn-column-head" }, symbol(letter), select);
     this.columns[letter].replaceChildren(heading, ...rows.map(([, { row }]) => row));
-    this.suppress(this.columns[letter]);
+    keepKeys(this.columns[letter]);
   }
 
   // -------------------------------------------------------------------------------------------------------- the steps
@@ -336,3 +315,7 @@ class GameView {
 function dot(x, y, radius = 3.5) {
   return `M${(x - radius).toFixed(1)} ${y.toFixed(1)}a${radius} ${radius} 0 1 0 ${2 * radius} 0a${radius} ${radius} 0 1 0 ${-2 * radius} 0`;
 }
+
+const render = renderer(GameView);
+
+export default { render };

@@ -4,8 +4,8 @@
  * The model's traits, which `latent.py` synchronises: those of `code.js`, and anchors, thumbnails, labels, walk, compact.
  */
 
-import { CodeView, renderer } from "./code.js";
-import { make, makeButton } from "./parts.js";
+import { CodeView } from "./code.js";
+import { make, makeButton, renderer } from "./parts.js";
 
 class LatentView extends CodeView {
   constructor(model) {

@@ -7,7 +7,7 @@
 
 import { Arena } from "./arena.js";
 import { Panel, figure, followWidth, slider } from "./curves.js";
-import { make, makeButton, onTheme } from "./parts.js";
+import { make, makeButton, onTheme, renderer } from "./parts.js";
 import { Game, LOSSES, Random, coverage } from "./players.js";
 
 const SLICE_MS = 12; // of training in a frame, which has about 16
@@ -29,20 +29,6 @@ const NAMES = {
 const OF_LOGITS = ["minimax", "non-saturating"]; // losses whose score is the logit of D(x)
 const LEAST_SPAN = 0.05; // of the values that are shaded: less is not told from noise
 
-export default { render };
-
-/** @param {{ model: object, el: HTMLElement }} context as anywidget gives it */
-function render({ model, el }) {
-  try {
-    const view = new LiveView(model);
-    el.replaceChildren(view.root);
-    return view.start();
-  } catch (error) {
-    el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
-    throw error;
-  }
-}
-
 /** A number with two digits that count, such as 0.0010. */
 const twoDigits = (number) => Number(number).toPrecision(2);
 
@@ -57,8 +43,6 @@ class LiveView {
     this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
     this.playing = false;
     this.inSight = true;
-    this.root = this.build();
-    for (const control of this.root.querySelectorAll("input, button, select")) control.dataset.lmSuppressShortcuts = "true";
   }
 
   start() {
@@ -422,3 +406,7 @@ function rounded(value) {
   const step = 10 ** Math.floor(Math.log10(Math.abs(value))) / 2;
   return Math.sign(value) * step * Math.ceil(Math.abs(value) / step + 0.1);
 }
+
+const render = renderer(LiveView);
+
+export default { render };

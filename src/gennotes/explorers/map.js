@@ -6,12 +6,12 @@
  * colours, means, samples, sprite, columns.
  */
 
-import { CodeView, renderer } from "./code.js";
+import { CodeView } from "./code.js";
 import { DrawingField, prepare } from "./drawing.js";
 import { Glyphs } from "./glyphs.js";
 import { Manifold } from "./manifold.js";
 import { load } from "./onnx.js";
-import { channels, decimal, make, makeButton, makePicture, onTheme, readable, variable } from "./parts.js";
+import { channels, decimal, make, makeButton, makePicture, onTheme, readable, variable, renderer } from "./parts.js";
 
 const NEAREST = 5; // real images beside the decoded one
 const REST_MS = 700; // after so long at rest is the place of z spoken

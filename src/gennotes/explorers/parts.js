@@ -8,6 +8,34 @@ export function make(tag, attributes, ...children) {
   return element;
 }
 
+/**
+ * The `render` of an explorer as anywidget calls it, for one class of view. What it returns stops what runs, when the
+ * view is closed.
+ * @param {new (model: object) => object} View a class with the methods `build`, which returns its root element, and `start`
+ * @returns {(context: { model: object, el: HTMLElement }) => () => void}
+ */
+export function renderer(View) {
+  return ({ model, el }) => {
+    try {
+      const view = new View(model);
+      view.root = view.build();
+      keepKeys(view.root);
+      el.replaceChildren(view.root);
+      return view.start();
+    } catch (error) {
+      el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
+      throw error;
+    }
+  };
+}
+
+/** Keeps JupyterLab's own shortcuts, arrow keys among them, off what the reader operates. */
+export function keepKeys(element) {
+  for (const control of element.querySelectorAll("input, select, button, summary, [tabindex]")) {
+    control.dataset.lmSuppressShortcuts = "true";
+  }
+}
+
 export function makeButton(content, press) {
   const element = make("button", { type: "button" }, content);
   element.addEventListener("click", press);

@@ -8,7 +8,7 @@
  */
 
 import { Panel, figure, followWidth } from "./curves.js";
-import { between, channels, make, makeButton, onTheme } from "./parts.js";
+import { between, channels, make, makeButton, onTheme, renderer } from "./parts.js";
 import { Recording } from "./recording.js";
 
 const FRAME_MS = 130; // how long a frame stands while it plays
@@ -18,20 +18,6 @@ const HEIGHT = 110; // of a chart, in pixels
 const RING = 7; // the least radius of a mode's ring, in pixels
 const PLAYERS = { discriminator: "gn-of-d", generator: "gn-of-q gn-dashed" }; // whose losses, and their look
 const DOT = 2.1; // the radius of a sample
-
-export default { render };
-
-/** @param {{ model: object, el: HTMLElement }} context as anywidget gives it */
-function render({ model, el }) {
-  try {
-    const view = new TrainingView(model);
-    el.replaceChildren(view.root);
-    return view.start();
-  } catch (error) {
-    el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
-    throw error;
-  }
-}
 
 /** A line that keeps each value until the next one is recorded. */
 const held = (xs, ys) => ({ xs: xs.flatMap((x, i) => (i ? [x, x] : [x])), ys: ys.flatMap((y, i) => (i ? [ys[i - 1], y] : [y])) });
@@ -46,8 +32,6 @@ class TrainingView {
     const runs = model.get("runs");
     this.recordings = Object.fromEntries(this.conditions.map((name) => [name, runs[name].map((run) => new Recording(run, this.extent))]));
     this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
-    this.root = this.build();
-    for (const control of this.root.querySelectorAll("input, button")) control.dataset.lmSuppressShortcuts = "true";
   }
 
   get run() {
@@ -356,3 +340,7 @@ class TrainingView {
     }
   }
 }
+
+const render = renderer(TrainingView);
+
+export default { render };

@@ -5,7 +5,7 @@
  * element carries all values that are shown in `data-values`, and P and Q in `data-p` and `data-q` (JSON).
  */
 
-import { make, makeButton } from "./parts.js";
+import { make, makeButton, renderer, keepKeys } from "./parts.js";
 import { density, meanOf, plan, parted } from "./measures.js";
 import { Panel, Grip, shape, slider, figure, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
 
@@ -16,20 +16,6 @@ const DISTANCES = 81; // at which W₁ and JS are drawn
 const NUDGE = 1e-3; // either way, for the slopes
 const KIND_NAMES = { normal: "normal", mixture: "two normals", uniform: "uniform", laplace: "Laplace" };
 const LETTERS = ["p", "q"];
-
-export default { render };
-
-/** @param {{ model: object, el: HTMLElement }} context as anywidget gives it */
-function render({ model, el }) {
-  try {
-    const view = new TransportView(model);
-    el.replaceChildren(view.root);
-    return view.start();
-  } catch (error) {
-    el.replaceChildren(make("p", { class: "gn-explorer" }, `this explorer could not start: ${error.message}`));
-    throw error;
-  }
-}
 
 /** W₁(P, Q) or JS(P, Q), as it stands on a page. */
 function formula(name) {
@@ -46,8 +32,6 @@ class TransportView {
     this.kinds = model.get("kinds");
     this.domain = model.get("domain");
     this.sliders = {};
-    this.root = this.build();
-    for (const control of this.root.querySelectorAll("button, [tabindex]")) control.dataset.lmSuppressShortcuts = "true";
   }
 
   start() {
@@ -166,7 +150,7 @@ class TransportView {
     this.sliders[letter] = { kind: spec.kind, rows: Object.fromEntries(rows) };
     const swatch = make("span", { class: "gn-entry" }, make("span", { class: `gn-swatch gn-swatch-${letter}` }), make("i", {}, name));
     this.columns[letter].replaceChildren(make("div", { class: "gn-column-head" }, swatch, select), ...rows.map(([, { row }]) => row));
-    for (const control of this.columns[letter].querySelectorAll("input, select")) control.dataset.lmSuppressShortcuts = "true";
+    keepKeys(this.columns[letter]);
   }
 
   // ----------------------------------------------------------------------------------------------- setting, showing
@@ -278,3 +262,7 @@ class TransportView {
     }
   }
 }
+
+const render = renderer(TransportView);
+
+export default { render };
