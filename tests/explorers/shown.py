@@ -16,17 +16,22 @@ NAMES = ["compare", "objective", "gradient", "descend", "missing", "density", "n
 NAMES += ["logit", "value", "js", "pull", "pullAt", "pulled", "quantile", "meanOf", "plan", "parted"]
 
 
-def measures(browser: Browser, *edits: tuple[str, str]) -> Page:
-    """A page with the functions of measures.js; each edit replaces a passage, which must be there, by another."""
-    source = read("measures.js")
+def module(browser: Browser, file: str, names: list[str], *edits: tuple[str, str]) -> Page:
+    """A page with the exports `names` of a module; each edit replaces a passage, which must be there once."""
+    source = read(file)
     for old, new in edits:
         assert source.count(old) == 1, old
         source = source.replace(old, new)
     text = bundle(source).replace("export ", "")
     page = browser.new_page()
-    page.set_content(f'<script type="module">{text}\nwindow.m = {{{", ".join(NAMES)}}};</script>')
+    page.set_content(f'<script type="module">{text}\nwindow.m = {{{", ".join(names)}}};</script>')
     page.wait_for_function("window.m !== undefined")
     return page
+
+
+def measures(browser: Browser, *edits: tuple[str, str]) -> Page:
+    """A page with the functions of measures.js, edited."""
+    return module(browser, "measures.js", NAMES, *edits)
 
 
 def compare(page: Page, pairs: list[tuple[dict, dict]]) -> list[dict[str, float]]:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gennotes import data, losses, metrics, models
-from gennotes.explorers.host import bundle, read
 from gennotes.explorers.live import CURED, LOSSES, PACKS, PENALTIES, SHAPE, SICK, STD
+
+from .shown import module
 
 NAMES = ["Adam", "Game", "Network", "Random", "coverage", "join", "separate"]
 TOLERANCE = 1e-5
@@ -19,16 +20,8 @@ COMBINATIONS = list(itertools.product(LOSSES, PENALTIES, PACKS))
 
 
 def players(browser, *edits: tuple[str, str]):
-    """A page with the classes of players.js; each edit replaces a passage, which must be there once, by another."""
-    source = read("players.js")
-    for old, new in edits:
-        assert source.count(old) == 1, old
-        source = source.replace(old, new)
-    text = bundle(source).replace("export ", "")
-    page = browser.new_page()
-    page.set_content(f'<script type="module">{text}\nwindow.m = {{{", ".join(NAMES)}}};</script>')
-    page.wait_for_function("window.m !== undefined")
-    return page
+    """A page with the classes of players.js, edited."""
+    return module(browser, "players.js", NAMES, *edits)
 
 
 @pytest.fixture(scope="module")

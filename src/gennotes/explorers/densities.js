@@ -8,9 +8,9 @@
 
 import { make, makeButton, clamp, renderer, keepKeys } from "./parts.js";
 import { density, compare, missing, massesOf, cumulated, logMiddle, isBars } from "./measures.js";
+import { View } from "./view.js";
 import { Panel, Grip, shape, slider, figure, follow, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
 
-const SHARE_MS = 100; // at most so often does the kernel hear of a moving density
 const SPEAK_MS = 700; // after so much rest is the view's value said
 const KIND_NAMES = { normal: "normal", mixture: "two normals", uniform: "uniform", laplace: "Laplace" };
 
@@ -94,11 +94,9 @@ function terms(view, swapped, logP, logQ, sums) {
   return { lines: { p, q }, upper: p.map((value, i) => Math.max(value, q[i])), lower: p.map((value, i) => Math.min(value, q[i])) };
 }
 
-class DensitiesView {
+class DensitiesView extends View {
   constructor(model) {
-    this.model = model;
-    this.p = model.get("p");
-    this.q = model.get("q");
+    super(model, ["p", "q"]);
     this.begin = { p: this.p, q: this.q };
     this.view = model.get("view");
     this.words = VIEWS[this.view];
@@ -107,23 +105,15 @@ class DensitiesView {
   }
 
   start() {
-    const hear = () => {
-      if (this.sharing) return; // what is heard is what was just said
-      this.p = this.model.get("p");
-      this.q = this.model.get("q");
-      this.redraw();
-    };
-    for (const name of ["change:p", "change:q"]) this.model.on(name, hear);
+    const unheard = this.listen();
     this.draw();
     const end = followWidth(this.stage.element, (width) => {
       this.stage.setWidth(width);
       this.draw();
     });
     return () => {
-      for (const name of ["change:p", "change:q"]) this.model.off(name, hear);
+      unheard();
       end();
-      cancelAnimationFrame(this.drawing);
-      clearTimeout(this.sharingLater);
       clearTimeout(this.speakingLater);
     };
   }
@@ -185,26 +175,11 @@ class DensitiesView {
     this.show();
   }
 
-  /** Draws before the next frame. */
-  redraw() {
-    if (!this.drawing) this.drawing = requestAnimationFrame(() => this.draw());
-  }
-
-  /** Draws, and tells the kernel. */
+  /** Draws, tells the kernel, and after a rest says what it comes to. */
   show() {
-    this.redraw();
-    if (!this.sharingLater) this.sharingLater = setTimeout(() => this.share(), SHARE_MS);
+    super.show();
     clearTimeout(this.speakingLater);
     this.speakingLater = setTimeout(() => (this.spoken.textContent = this.sentence.textContent), SPEAK_MS);
-  }
-
-  share() {
-    this.sharingLater = 0;
-    this.sharing = true;
-    this.model.set("p", { ...this.p });
-    this.model.set("q", { ...this.q });
-    this.sharing = false;
-    this.model.save_changes();
   }
 
   draw() {

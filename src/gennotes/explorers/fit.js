@@ -7,10 +7,10 @@
 
 import { make, makeButton, renderer } from "./parts.js";
 import { density, descend, objective, gradient } from "./measures.js";
+import { Descent } from "./view.js";
 import { Panel, Grip, slider, figure, followWidth, limits, withField } from "./curves.js";
 
 const STEP_MS = 30; // between two steps while it plays
-const SHARE_MS = 100;
 const AT_REST = 2e-4; // the length of the gradient below which the descent stops
 const MOST_STEPS = 2000;
 const OBJECTIVES = { forward: ["KL", "p", "‖", "q", "forward KL"], reverse: ["KL", "q", "‖", "p", "reverse KL"], js: ["JS", "p", ",", "q", "JS"] };
@@ -21,37 +21,23 @@ function formula(name) {
   return [`${sign}(`, make("i", {}, first), between, make("i", {}, second), ")"];
 }
 
-class FitView {
+class FitView extends Descent {
   constructor(model) {
-    this.model = model;
-    this.p = model.get("p");
-    this.q = model.get("q");
-    this.objective = model.get("objective");
+    super(model, ["p", "q", "objective"], STEP_MS);
     this.domain = model.get("domain");
-    this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
-    this.begin();
   }
 
   start() {
-    const hear = () => {
-      if (this.sharing) return; // what is heard is what was just said
-      for (const name of ["p", "q", "objective"]) this[name] = this.model.get(name);
-      this.begin();
-      this.redraw();
-    };
-    const events = ["change:p", "change:q", "change:objective"];
-    for (const event of events) this.model.on(event, hear);
+    const unheard = this.listen();
     this.draw();
     const end = followWidth(this.upper.svg.parentElement, (width) => {
       this.upper.width = this.lower.width = width;
       this.draw();
     });
     return () => {
-      for (const event of events) this.model.off(event, hear);
+      unheard();
       end();
       this.pause();
-      cancelAnimationFrame(this.drawing);
-      clearTimeout(this.sharingLater);
     };
   }
 
@@ -118,19 +104,10 @@ class FitView {
 
   // ------------------------------------------------------------------------------------------------------ the descent
 
-  /** A new start: from the q that stands there now. */
   begin() {
-    this.origin = this.q;
+    super.begin();
     this.values = [objective(this.objective, this.p, this.q)];
     this.slope = Math.hypot(...gradient(this.objective, this.p, this.q));
-  }
-
-  /** The reader changes p, q or the objective. */
-  change(changed) {
-    this.pause();
-    Object.assign(this, changed);
-    this.begin();
-    this.show();
   }
 
   atRest() {
@@ -145,49 +122,7 @@ class FitView {
     this.show();
   }
 
-  /** Steps until the gradient is nearly zero; in one go for those who prefer reduced motion. */
-  play() {
-    if (this.atRest()) {
-      this.q = this.origin;
-      this.begin();
-    }
-    if (this.reducedMotion.matches) {
-      while (!this.atRest()) this.step();
-      return;
-    }
-    this.playing = setInterval(() => {
-      if (this.atRest()) this.pause();
-      else if (!document.hidden) this.step();
-    }, STEP_MS);
-    this.playButton.textContent = "Pause";
-  }
-
-  pause() {
-    clearInterval(this.playing);
-    this.playing = 0;
-    this.playButton.textContent = "Play";
-  }
-
   // ---------------------------------------------------------------------------------------------------------- showing
-
-  /** Draws before the next frame. */
-  redraw() {
-    if (!this.drawing) this.drawing = requestAnimationFrame(() => this.draw());
-  }
-
-  /** Draws, and tells the kernel. */
-  show() {
-    this.redraw();
-    if (!this.sharingLater) this.sharingLater = setTimeout(() => this.share(), SHARE_MS);
-  }
-
-  share() {
-    this.sharingLater = 0;
-    this.sharing = true;
-    for (const name of ["p", "q", "objective"]) this.model.set(name, this[name]);
-    this.sharing = false;
-    this.model.save_changes();
-  }
 
   draw() {
     this.drawing = 0;

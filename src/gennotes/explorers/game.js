@@ -8,10 +8,10 @@
 
 import { make, makeButton, clamp, renderer, keepKeys } from "./parts.js";
 import { density, js, value, pull, pullAt, pulled, quantile, logit, sigmoid, LOSSES } from "./measures.js";
+import { Descent } from "./view.js";
 import { Panel, Grip, slider, figure, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
 
 const STEP_MS = 40; // between two steps while it plays
-const SHARE_MS = 100;
 const RATE = 0.2; // of a step down the gradient
 const LONGEST = 0.2; // of a step, in the mean and in the logarithm of the scale
 const AT_REST = 2e-3; // the pull below which it stands still
@@ -38,35 +38,23 @@ function small(number) {
   return `${figure(number / 10 ** power, 1)} · 10⁻${digits}`;
 }
 
-class GameView {
+class GameView extends Descent {
   constructor(model) {
-    this.model = model;
-    for (const name of ["p", "q", "loss", "domain"]) this[name] = model.get(name);
-    this.origin = this.q;
-    this.steps = 0;
-    this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+    super(model, ["p", "q", "loss"], STEP_MS);
+    this.domain = model.get("domain");
   }
 
   start() {
-    const hear = () => {
-      if (this.sharing) return; // what is heard is what was just said
-      for (const name of ["p", "q", "loss"]) this[name] = this.model.get(name);
-      this.begin();
-      this.redraw();
-    };
-    const events = ["change:p", "change:q", "change:loss"];
-    for (const event of events) this.model.on(event, hear);
+    const unheard = this.listen();
     this.draw();
     const end = followWidth(this.upper.svg.parentElement, (width) => {
       for (const panel of [this.upper, this.middle, this.lower]) panel.width = width;
       this.draw();
     });
     return () => {
-      for (const event of events) this.model.off(event, hear);
+      unheard();
       end();
       this.pause();
-      cancelAnimationFrame(this.drawing);
-      clearTimeout(this.sharingLater);
     };
   }
 
@@ -167,18 +155,9 @@ class GameView {
 
   // -------------------------------------------------------------------------------------------------------- the steps
 
-  /** A new start: from the q that stands there now. */
   begin() {
-    this.origin = this.q;
+    super.begin();
     this.steps = 0;
-  }
-
-  /** The reader changes something. */
-  change(changed) {
-    this.pause();
-    Object.assign(this, changed);
-    this.begin();
-    this.show();
   }
 
   atRest() {
@@ -196,45 +175,7 @@ class GameView {
     this.show();
   }
 
-  /** Steps until the pull is nearly zero; in one go for those who prefer reduced motion. */
-  play() {
-    if (this.reducedMotion.matches) {
-      while (!this.atRest()) this.step();
-      return;
-    }
-    this.playing = setInterval(() => {
-      if (this.atRest()) this.pause();
-      else if (!document.hidden) this.step();
-    }, STEP_MS);
-    this.playButton.textContent = "Pause";
-  }
-
-  pause() {
-    clearInterval(this.playing);
-    this.playing = 0;
-    this.playButton.textContent = "Play";
-  }
-
   // ---------------------------------------------------------------------------------------------------------- showing
-
-  /** Draws before the next frame. */
-  redraw() {
-    if (!this.drawing) this.drawing = requestAnimationFrame(() => this.draw());
-  }
-
-  /** Draws, and tells the kernel. */
-  show() {
-    this.redraw();
-    if (!this.sharingLater) this.sharingLater = setTimeout(() => this.share(), SHARE_MS);
-  }
-
-  share() {
-    this.sharingLater = 0;
-    this.sharing = true;
-    for (const name of ["p", "q", "loss"]) this.model.set(name, this[name]);
-    this.sharing = false;
-    this.model.save_changes();
-  }
 
   draw() {
     this.drawing = 0;

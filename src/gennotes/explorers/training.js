@@ -10,9 +10,9 @@
 import { Panel, figure, followWidth } from "./curves.js";
 import { between, channels, make, makeButton, onTheme, renderer } from "./parts.js";
 import { Recording } from "./recording.js";
+import { View } from "./view.js";
 
 const FRAME_MS = 130; // how long a frame stands while it plays
-const SHARE_MS = 100; // at most so often does the kernel hear of a moving slider
 const REST_MS = 700; // after so long at rest is the state spoken
 const HEIGHT = 110; // of a chart, in pixels
 const RING = 7; // the least radius of a mode's ring, in pixels
@@ -25,10 +25,10 @@ const held = (xs, ys) => ({ xs: xs.flatMap((x, i) => (i ? [x, x] : [x])), ys: ys
 /** "1 sample", "2 samples". */
 const counted = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
-class TrainingView {
+class TrainingView extends View {
   constructor(model) {
-    this.model = model;
-    for (const name of ["conditions", "seeds", "steps", "modes", "std", "total", "extent", "block", "condition", "seed", "frame"]) this[name] = model.get(name);
+    super(model, ["condition", "seed", "frame"]);
+    for (const name of ["conditions", "seeds", "steps", "modes", "std", "total", "extent", "block"]) this[name] = model.get(name);
     const runs = model.get("runs");
     this.recordings = Object.fromEntries(this.conditions.map((name) => [name, runs[name].map((run) => new Recording(run, this.extent))]));
     this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -38,15 +38,12 @@ class TrainingView {
     return this.recordings[this.condition][this.seed];
   }
 
+  heard() {
+    this.pause();
+  }
+
   start() {
-    const hear = () => {
-      if (this.sharing) return; // what is heard is what was just said
-      this.pause();
-      for (const name of ["condition", "seed", "frame"]) this[name] = this.model.get(name);
-      this.redraw();
-    };
-    const events = ["change:condition", "change:seed", "change:frame"];
-    for (const event of events) this.model.on(event, hear);
+    const unheard = this.listen();
     this.draw();
     const ends = [
       followWidth(this.charts, (width) => {
@@ -57,11 +54,9 @@ class TrainingView {
       onTheme(() => this.redraw()),
     ];
     return () => {
-      for (const event of events) this.model.off(event, hear);
+      unheard();
       for (const end of ends) end();
       this.pause();
-      cancelAnimationFrame(this.drawing);
-      clearTimeout(this.sharingLater);
       clearTimeout(this.sayLater);
     };
   }
@@ -175,8 +170,7 @@ class TrainingView {
   advance() {
     this.frame += 1;
     if (this.frame >= this.steps.length - 1) this.pause();
-    this.redraw();
-    this.shareSoon();
+    super.show();
   }
 
   pause() {
@@ -190,9 +184,8 @@ class TrainingView {
   show(changed) {
     if ("frame" in changed) this.pause();
     Object.assign(this, changed);
-    this.redraw();
+    super.show();
     this.speakSoon();
-    this.shareSoon();
   }
 
   speakSoon() {
@@ -200,24 +193,7 @@ class TrainingView {
     if (!this.playing) this.sayLater = setTimeout(() => (this.spoken.textContent = this.sentence.textContent), REST_MS);
   }
 
-  shareSoon() {
-    if (!this.sharingLater) this.sharingLater = setTimeout(() => this.share(), SHARE_MS);
-  }
-
-  share() {
-    this.sharingLater = 0;
-    this.sharing = true;
-    for (const name of ["condition", "seed", "frame"]) this.model.set(name, this[name]);
-    this.sharing = false;
-    this.model.save_changes();
-  }
-
   // ---------------------------------------------------------------------------------------------------------- showing
-
-  /** Draws before the next frame of the screen. */
-  redraw() {
-    if (!this.drawing) this.drawing = requestAnimationFrame(() => this.draw());
-  }
 
   draw() {
     this.drawing = 0;

@@ -7,9 +7,9 @@
 
 import { make, makeButton, renderer, keepKeys } from "./parts.js";
 import { density, meanOf, plan, parted } from "./measures.js";
+import { View } from "./view.js";
 import { Panel, Grip, shape, slider, figure, followWidth, FIELDS, limits, withField, asKind } from "./curves.js";
 
-const SHARE_MS = 100; // at most so often does the kernel hear of a moving density
 const SPEAK_MS = 700; // after so much rest is the sentence said
 const PORTIONS = 25; // of the mass, one line each
 const DISTANCES = 81; // at which W₁ and JS are drawn
@@ -23,11 +23,9 @@ function formula(name) {
   return [...sign, "(", make("i", {}, "P"), ", ", make("i", {}, "Q"), ")"];
 }
 
-class TransportView {
+class TransportView extends View {
   constructor(model) {
-    this.model = model;
-    this.p = model.get("p");
-    this.q = model.get("q");
+    super(model, LETTERS);
     this.begin = { p: this.p, q: this.q };
     this.kinds = model.get("kinds");
     this.domain = model.get("domain");
@@ -35,22 +33,15 @@ class TransportView {
   }
 
   start() {
-    const hear = () => {
-      if (this.sharing) return; // what is heard is what was just said
-      for (const letter of LETTERS) this[letter] = this.model.get(letter);
-      this.redraw();
-    };
-    for (const letter of LETTERS) this.model.on(`change:${letter}`, hear);
+    const unheard = this.listen();
     this.draw();
     const end = followWidth(this.upper.svg.parentElement, (width) => {
       for (const panel of [this.upper, this.middle, this.far.panel, this.apart.panel]) panel.width = width;
       this.draw();
     });
     return () => {
-      for (const letter of LETTERS) this.model.off(`change:${letter}`, hear);
+      unheard();
       end();
-      cancelAnimationFrame(this.drawing);
-      clearTimeout(this.sharingLater);
       clearTimeout(this.speakingLater);
     };
   }
@@ -158,23 +149,9 @@ class TransportView {
   /** Takes over changed densities. @param {{ p?: object, q?: object }} changed */
   set(changed) {
     Object.assign(this, changed);
-    this.redraw();
-    if (!this.sharingLater) this.sharingLater = setTimeout(() => this.share(), SHARE_MS);
+    this.show();
     clearTimeout(this.speakingLater);
     this.speakingLater = setTimeout(() => (this.spoken.textContent = this.sentence.textContent), SPEAK_MS);
-  }
-
-  share() {
-    this.sharingLater = 0;
-    this.sharing = true;
-    for (const letter of LETTERS) this.model.set(letter, { ...this[letter] });
-    this.sharing = false;
-    this.model.save_changes();
-  }
-
-  /** Draws before the next frame. */
-  redraw() {
-    if (!this.drawing) this.drawing = requestAnimationFrame(() => this.draw());
   }
 
   draw() {
