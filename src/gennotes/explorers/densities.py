@@ -99,10 +99,15 @@ def densities(
     )
 
 
-def checked(spec: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """`spec` with plain numbers. Raises ValueError if it is no distribution; `name` is how the error calls it."""
+def checked(spec: Mapping[str, Any], name: str, kinds: Sequence[str] | None = None) -> dict[str, Any]:
+    """`spec` with plain numbers. Raises ValueError if it is no distribution, or of none of `kinds`, if they are given.
+
+    name: how the error calls it.
+    """
     given = dict(spec)
     kind = given.get("kind")
+    if kinds is not None and kind not in kinds:
+        raise ValueError(f"{name} is of the kind {kind!r}; give one of {', '.join(kinds)}")
     if kind == "product" and name == "q" and len(given) == 1:
         return given
     if kind == "bars":

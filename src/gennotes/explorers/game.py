@@ -25,7 +25,7 @@ class GameExplorer(Explorer):
     @traitlets.validate("p", "q")
     def _check(self, proposal: Any) -> dict[str, Any]:
         try:
-            return _checked(proposal["value"], proposal["trait"].name)
+            return checked(proposal["value"], proposal["trait"].name, KINDS)
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from error
 
@@ -64,7 +64,7 @@ def game(
     low, high = domain
     if not low < high:
         raise ValueError(f"domain is [{low}, {high}]; give its left end first")
-    data, generator = _checked(p, "p"), _checked(q, "q")
+    data, generator = checked(p, "p", KINDS), checked(q, "q", KINDS)
     return GameExplorer(
         p=data,
         q=generator,
@@ -74,9 +74,3 @@ def game(
         alt=alt,
         poster=picture(data, generator, domain, ("data", "generator")),
     )
-
-
-def _checked(spec: Mapping[str, Any], name: str) -> dict[str, Any]:
-    if spec.get("kind") not in KINDS:
-        raise ValueError(f"{name} is of the kind {spec.get('kind')!r}; give one of {', '.join(KINDS)}")
-    return checked(spec, name)

@@ -22,7 +22,7 @@ class TransportExplorer(Explorer):
     @traitlets.validate("p", "q")
     def _check(self, proposal: Any) -> dict[str, Any]:
         try:
-            return _density(proposal["value"], proposal["trait"].name)
+            return checked(proposal["value"], proposal["trait"].name, tuple(FIELDS))
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from error
 
@@ -60,7 +60,7 @@ def transport(
     low, high = map(float, domain)
     if not low < high:
         raise ValueError(f"domain is [{low}, {high}]; give its left end first")
-    first, second = _density(p, "p"), _density(q, "q")
+    first, second = checked(p, "p", tuple(FIELDS)), checked(q, "q", tuple(FIELDS))
     return TransportExplorer(
         p=first,
         q=second,
@@ -70,10 +70,3 @@ def transport(
         alt=alt,
         poster=picture(first, second, (low, high)),
     )
-
-
-def _density(spec: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """`spec` with plain numbers. Raises ValueError if it is no density on the line."""
-    if spec.get("kind") not in FIELDS:
-        raise ValueError(f"{name} is of the kind {spec.get('kind')!r}; give one of {', '.join(FIELDS)}")
-    return checked(spec, name)
