@@ -1,5 +1,6 @@
 """Networks: `torch.nn` only. They know no loss and no training loop."""
 
+from gennotes.models.classifier import Classifier
 from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gennotes.models.evaluation import evaluating
 from gennotes.models.gan import MaxoutMLP, MinibatchStd, NormalisedMLP, Packed
@@ -11,6 +12,7 @@ from gennotes.models.vae import VAE, GaussianHead, reparameterise
 __all__ = [
     "MLP",
     "VAE",
+    "Classifier",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "GaussianHead",
