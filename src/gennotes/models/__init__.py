@@ -1,7 +1,8 @@
 """Networks: `torch.nn` only. They know no loss and no training loop."""
 
 from gennotes.models.classifier import Classifier
-from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator, Pixels
+from gennotes.models.dense_ends import DenseEndsDiscriminator, DenseEndsGenerator
 from gennotes.models.evaluation import evaluating
 from gennotes.models.gan import MaxoutMLP, MinibatchStd, NormalisedMLP, Packed
 from gennotes.models.lipschitz import clip_weights, lipschitz_bound
@@ -15,11 +16,14 @@ __all__ = [
     "Classifier",
     "DCGANDiscriminator",
     "DCGANGenerator",
+    "DenseEndsDiscriminator",
+    "DenseEndsGenerator",
     "GaussianHead",
     "MaxoutMLP",
     "MinibatchStd",
     "NormalisedMLP",
     "Packed",
+    "Pixels",
     "ResizeConv2d",
     "clip_weights",
     "evaluating",
