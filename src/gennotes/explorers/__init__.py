@@ -11,6 +11,7 @@ from .network import Network, pack
 from .panel import panel
 from .training import Recording, TrainingExplorer, grid, recordings, training
 from .transport import TransportExplorer, transport
+from .walk import WalkExplorer, walk
 
 __all__ = [
     "DensitiesExplorer",
@@ -24,6 +25,7 @@ __all__ = [
     "Recording",
     "TrainingExplorer",
     "TransportExplorer",
+    "WalkExplorer",
     "densities",
     "fit",
     "game",
@@ -36,4 +38,5 @@ __all__ = [
     "recordings",
     "training",
     "transport",
+    "walk",
 ]

@@ -1,6 +1,7 @@
 /**
  * A code z under the reader's hand: what the explorers of a decoder have in common. z is moved on a plane of two of its
- * dimensions, by sliders, by codes to move to and by a walk; the decoded picture and the kernel follow.
+ * coordinates, by sliders, by codes to move to and by a walk; the decoded picture and the kernel follow. The coordinates
+ * are the dimensions of z; a view that has others writes `at` and `put` anew.
  *
  * The model's traits that are read here: network, z, order, spread, title, alt. The root element carries the z that is
  * shown in `data-z`.
@@ -26,7 +27,8 @@ export class CodeView {
     this.z = [...model.get("z")];
     this.order = model.get("order");
     this.spread = model.get("spread");
-    this.across = this.order[0]; // the dimension that the plane shows from left to right
+    [this.letter, this.kind] = ["z", "dimension"]; // of a coordinate: its letter, and what it is called
+    this.across = this.order[0]; // the coordinate that the plane shows from left to right
     this.up = this.order[1]; // undefined where there is only one
     this.stops = []; // the codes of a walk; draws from the prior where there are none
     this.reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -115,11 +117,11 @@ export class CodeView {
     return this.plane;
   }
 
-  /** Which dimensions the plane shows. */
+  /** Which coordinates the plane shows. */
   buildAxes() {
     const axis = (arrow, words, own) => {
       const select = make("select", { "aria-label": words });
-      select.append(...this.order.map((d) => make("option", { value: d }, symbol(d))));
+      select.append(...this.order.map((d) => make("option", { value: d }, symbol(d, this.letter))));
       select.addEventListener("change", () => {
         const other = own === "up" ? "across" : "up";
         if (Number(select.value) === this[other]) this[other] = this[own]; // the two change places
@@ -130,24 +132,24 @@ export class CodeView {
       return make("label", {}, `${arrow} `, select);
     };
     const note = make("p", { class: "gn-note" });
-    note.append(axis("→", "dimension across the plane", "across"), axis("↑", "dimension up the plane", "up"));
+    note.append(axis("→", `${this.kind} across the plane`, "across"), axis("↑", `${this.kind} up the plane`, "up"));
     return note;
   }
 
-  /** One slider for each dimension, in their order. */
+  /** One slider for each coordinate, in their order. */
   buildSliders() {
-    this.sliders = new Map(); // dimension -> its input and its value in words
+    this.sliders = new Map(); // coordinate -> its input and its value in words
     return this.order.map((d) => {
       const reach = this.spread[d];
-      const input = make("input", { type: "range", min: -reach, max: reach, step: 0.05, "aria-label": spokenName(d) });
+      const input = make("input", { type: "range", min: -reach, max: reach, step: 0.05, "aria-label": spokenName(d, this.letter) });
       const value = make("span", { class: "gn-number", "aria-hidden": "true" });
       input.addEventListener("input", () => {
         this.stop();
-        this.z[d] = Number(input.value);
+        this.put(d, Number(input.value));
         this.show();
       });
       this.sliders.set(d, { input, value });
-      return make("label", { class: "gn-slider" }, make("span", { "aria-hidden": "true" }, variable("z"), make("sub", {}, d + 1)), input, value);
+      return make("label", { class: "gn-slider" }, make("span", { "aria-hidden": "true" }, variable(this.letter), make("sub", {}, d + 1)), input, value);
     });
   }
 
@@ -156,9 +158,9 @@ export class CodeView {
     const rows = this.buildSliders();
     const grid = (children) => make("div", { class: "gn-sliders" }, ...children);
     const folded = (words, children) => make("details", {}, make("summary", {}, words), grid(children));
-    if (allFolded) return [folded(`All ${rows.length} dimensions`, rows)];
+    if (allFolded) return [folded(`All ${rows.length} ${this.kind}s`, rows)];
     if (rows.length <= IN_SIGHT) return [grid(rows)];
-    return [grid(rows.slice(0, IN_SIGHT)), folded(`The other ${rows.length - IN_SIGHT} dimensions`, rows.slice(IN_SIGHT))];
+    return [grid(rows.slice(0, IN_SIGHT)), folded(`The other ${rows.length - IN_SIGHT} ${this.kind}s`, rows.slice(IN_SIGHT))];
   }
 
   // ------------------------------------------------------------------------------------------------------- showing z
@@ -194,10 +196,11 @@ export class CodeView {
 
   showSliders() {
     for (const [d, { input, value }] of this.sliders) {
-      input.value = this.z[d];
-      input.style.setProperty("--share", (1 + clamp(this.z[d] / this.spread[d])) / 2);
-      input.setAttribute("aria-valuetext", `${spokenName(d)} = ${this.z[d].toFixed(2)}`);
-      value.textContent = decimal(this.z[d]);
+      const here = this.at(d);
+      input.value = here;
+      input.style.setProperty("--share", (1 + clamp(here / this.spread[d])) / 2);
+      input.setAttribute("aria-valuetext", this.coordinateText(d));
+      value.textContent = decimal(here);
     }
   }
 
@@ -207,7 +210,7 @@ export class CodeView {
     this.plane.setAttribute("aria-label", `${this.planeText()}. Arrow keys move the point, with Shift in larger steps.`);
   }
 
-  /** After the dimensions of the plane have changed, and once before they are first seen. */
+  /** After the coordinates of the plane have changed, and once before they are first seen. */
   showAxes() {
     for (const own of ["across", "up"]) if (this.selects) this.selects[own].value = this[own];
     for (const { sigma, ring } of this.rings) {
@@ -219,22 +222,40 @@ export class CodeView {
 
   /** Puts an element of the plane where z lies; what lies outside stands at the edge. */
   place(element, z) {
-    element.style.left = `${50 * (1 + clamp(z[this.across] / this.spread[this.across]))}%`;
-    element.style.top = `${50 * (1 - clamp(z[this.up] / this.spread[this.up]))}%`;
+    element.style.left = `${50 * (1 + clamp(this.at(this.across, z) / this.spread[this.across]))}%`;
+    element.style.top = `${50 * (1 - clamp(this.at(this.up, z) / this.spread[this.up]))}%`;
   }
 
   planeText() {
-    const value = (d) => `${spokenName(d)} = ${this.z[d].toFixed(2)}`;
-    return `${value(this.across)}, ${value(this.up)}`;
+    return `${this.coordinateText(this.across)}, ${this.coordinateText(this.up)}`;
+  }
+
+  coordinateText(d) {
+    return `${spokenName(d, this.letter)} = ${this.at(d).toFixed(2)}`;
   }
 
   // -------------------------------------------------------------------------------------------------------- moving z
 
+  /** One coordinate of a code. */
+  at(d, z = this.z) {
+    return z[d];
+  }
+
+  /** Gives one coordinate of z another value. */
+  put(d, value) {
+    this.z[d] = value;
+  }
+
+  /** A code on the way from one to another. */
+  between(from, to, share) {
+    return between(from, to, share);
+  }
+
   pointAt(event) {
     const box = this.plane.getBoundingClientRect();
     this.stop();
-    this.z[this.across] = this.spread[this.across] * clamp((2 * (event.clientX - box.left)) / box.width - 1);
-    this.z[this.up] = this.spread[this.up] * clamp(1 - (2 * (event.clientY - box.top)) / box.height);
+    this.put(this.across, this.spread[this.across] * clamp((2 * (event.clientX - box.left)) / box.width - 1));
+    this.put(this.up, this.spread[this.up] * clamp(1 - (2 * (event.clientY - box.top)) / box.height));
     this.show();
   }
 
@@ -244,9 +265,9 @@ export class CodeView {
     event.preventDefault();
     this.stop();
     const step = event.shiftKey ? 0.5 : 0.1;
-    const moved = (d, by) => this.spread[d] * clamp((this.z[d] + by * step) / this.spread[d]);
-    if (right) this.z[this.across] = moved(this.across, right);
-    if (above) this.z[this.up] = moved(this.up, above);
+    const moved = (d, by) => this.spread[d] * clamp((this.at(d) + by * step) / this.spread[d]);
+    if (right) this.put(this.across, moved(this.across, right));
+    if (above) this.put(this.up, moved(this.up, above));
     this.show();
     this.say();
   }
@@ -266,7 +287,7 @@ export class CodeView {
     }
     const from = [...this.z];
     this.animate((ms) => {
-      this.z = between(from, code, smooth(ms / EASE_MS));
+      this.z = this.between(from, code, smooth(ms / EASE_MS));
       if (ms >= EASE_MS) this.stop();
     });
   }
@@ -281,7 +302,7 @@ export class CodeView {
     this.walkButton.textContent = "Pause";
     this.animate((ms) => {
       if (ms - begin > STRIDE_MS + REST_MS) [from, to, begin] = [to, target(), ms];
-      this.z = between(from, to, smooth((ms - begin) / STRIDE_MS));
+      this.z = this.between(from, to, smooth((ms - begin) / STRIDE_MS));
     });
   }
 

@@ -22,13 +22,18 @@ class CodeExplorer(Explorer):
     z = traitlets.List(traitlets.Float(), help="the latent code that is shown; set it and the picture follows").tag(
         sync=True
     )
-    order = traitlets.List(traitlets.Int()).tag(sync=True)  # latent dimensions, the most important one first
-    spread = traitlets.List(traitlets.Float()).tag(sync=True)  # how far each dimension can be moved from 0
+    order = traitlets.List(traitlets.Int()).tag(sync=True)  # coordinates of z, the most important one first
+    spread = traitlets.List(traitlets.Float()).tag(sync=True)  # how far each coordinate can be moved from 0
+
+    def dimensions(self) -> int:
+        """How many numbers z has."""
+        return len(self.order)
 
     @traitlets.validate("z")
     def _check_z(self, proposal: Any) -> list[float]:
-        if len(proposal["value"]) != len(self.order) or not np.isfinite(proposal["value"]).all():
-            raise traitlets.TraitError(f"z is {proposal['value']!r}; give a list of {len(self.order)} finite numbers")
+        count = self.dimensions()
+        if len(proposal["value"]) != count or not np.isfinite(proposal["value"]).all():
+            raise traitlets.TraitError(f"z is {proposal['value']!r}; give a list of {count} finite numbers")
         return proposal["value"]
 
 
@@ -112,30 +117,41 @@ def latent(
 
 
 class Decode:
-    """Decodes codes one by one, as the page does, and checks what comes out."""
+    """Decodes codes one by one, as the page does, and checks what comes out.
 
-    def __init__(self, decoder: nn.Module, latent: int) -> None:
+    classes: of a decoder that takes (z, c), the number of entries of c; 0 for one that takes z alone.
+    """
+
+    def __init__(self, decoder: nn.Module, latent: int, classes: int = 0) -> None:
         parameter = next(decoder.parameters(), torch.zeros(()))
+        like = {"device": parameter.device, "dtype": parameter.dtype}
         self.decoder = decoder
-        self.example = torch.zeros(1, latent, device=parameter.device, dtype=parameter.dtype)
-        self.size: tuple[int, int] = self._one(self.example).shape
+        self.example = (torch.zeros(1, latent, **like),)
+        if classes:
+            self.example += (torch.eye(classes, **like)[:1],)
+        self.size: tuple[int, int] = self._one(*self.example).shape
 
-    def __call__(self, codes: np.ndarray) -> np.ndarray:
-        """Codes (N, L) -> pictures (N, H, W) in [0, 1]."""
-        rows = torch.as_tensor(codes).to(self.example)
-        return np.stack([self._one(row[None]) for row in rows]) if len(rows) else np.zeros((0, *self.size))
+    def __call__(self, *inputs: np.ndarray) -> np.ndarray:
+        """Codes (N, L), and weights (N, K) if there are classes -> pictures (N, H, W) in [0, 1]."""
+        rows = [torch.as_tensor(given).to(self.example[0]) for given in inputs]
+        pictures = [self._one(*(row[None] for row in one)) for one in zip(*rows, strict=True)]
+        return np.stack(pictures) if pictures else np.zeros((0, *self.size))
 
     @torch.no_grad()
-    def _one(self, z: torch.Tensor) -> np.ndarray:
+    def _one(self, *inputs: torch.Tensor) -> np.ndarray:
+        given = list(zip("zc", (tuple(one.shape) for one in inputs), strict=False))
         try:
             with evaluating(self.decoder):
-                x = self.decoder(z).float().cpu().numpy()
-        except RuntimeError as error:
+                x = self.decoder(*inputs).float().cpu().numpy()
+        except (RuntimeError, TypeError) as error:
+            wanted = " and ".join(f"{name} of shape {shape}" for name, shape in given)
+            also = " and that it takes z and the weights of the classes" if len(inputs) > 1 else ""
             raise ValueError(
-                f"decoder does not take z of shape {tuple(z.shape)}: {error}; check latent={z.shape[1]}"
+                f"decoder does not take {wanted}: {error}; check latent={inputs[0].shape[1]}{also}"
             ) from error
         if x.ndim != 4 or x.shape[:2] != (1, 1):
-            raise ValueError(f"decoder gives {x.shape} for z {tuple(z.shape)}; it must give (1, 1, H, W)")
+            shapes = " and ".join(f"{name} {shape}" for name, shape in given)
+            raise ValueError(f"decoder gives {x.shape} for {shapes}; it must give (1, 1, H, W)")
         if not (x.min() >= 0 and x.max() <= 1):
             raise ValueError(
                 f"decoder gives values from {x.min():.3g} to {x.max():.3g}; it must give pixels in [0, 1]: "

@@ -88,7 +88,7 @@ def latent_map(
     typical = [_nearest(points, classes == k, mean) for k, mean in enumerate(means)]
 
     packed = pack(decoder, decode.example, inputs=["z"], outputs=["x"])
-    inverse = None if encoder is None else _pack_encoder(encoder, (height, width), latent, decode.example)
+    inverse = None if encoder is None else _pack_encoder(encoder, (height, width), latent, decode.example[0])
     sprite = data_uri(mosaic(pictures, COLUMNS, gap=0))
     parts = {"decoder": packed.characters, "encoder": inverse.characters if inverse else 0, "images": len(sprite)}
     if sum(parts.values()) > PAGE_LIMIT:

@@ -66,13 +66,13 @@ export function variable(letter) {
   return make("i", {}, letter);
 }
 
-/** z with the dimension's number, which the reader counts from 1, as a subscript. */
-export function symbol(d) {
-  return "z" + String(d + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+/** A letter with a coordinate's number, which the reader counts from 1, as a subscript. */
+export function symbol(d, letter = "z") {
+  return letter + String(d + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 }
 
-export function spokenName(d) {
-  return `z ${d + 1}`;
+export function spokenName(d, letter = "z") {
+  return `${letter} ${d + 1}`;
 }
 
 /** Two decimals, with the minus sign of typography. */
@@ -92,6 +92,20 @@ export function smooth(share) {
 
 export function between(from, to, share) {
   return from.map((value, d) => value + share * (to[d] - value));
+}
+
+/**
+ * From one vector to another with a steady change of direction and of length: `slerp` for vectors of one length, which
+ * draws from a normal prior nearly are. Where a direction is missing, or they are opposite, on the straight line.
+ */
+export function spherical(from, to, share) {
+  const [start, end] = [Math.hypot(...from), Math.hypot(...to)];
+  const cosine = from.reduce((sum, value, d) => sum + value * to[d], 0) / (start * end);
+  const angle = Math.acos(clamp(cosine));
+  if (!(Math.sin(angle) > 1e-6)) return between(from, to, share);
+  const length = start + share * (end - start);
+  const [a, b] = [Math.sin((1 - share) * angle), Math.sin(share * angle)].map((sine) => (length * sine) / Math.sin(angle));
+  return from.map((value, d) => (a * value) / start + (b * to[d]) / end);
 }
 
 /** A draw from N(0, 1): Box and Muller 1958. */
