@@ -1,6 +1,7 @@
 """Interactive figures: a Python shell and one readable ES module each, the same in JupyterLab and on a static page."""
 
 from .densities import DensitiesExplorer, densities
+from .draw import DrawExplorer, draw
 from .fit import FitExplorer, fit
 from .game import GameExplorer, game
 from .host import Explorer
@@ -14,6 +15,7 @@ from .transport import TransportExplorer, transport
 
 __all__ = [
     "DensitiesExplorer",
+    "DrawExplorer",
     "Explorer",
     "FitExplorer",
     "GameExplorer",
@@ -25,6 +27,7 @@ __all__ = [
     "TrainingExplorer",
     "TransportExplorer",
     "densities",
+    "draw",
     "fit",
     "game",
     "grid",
