@@ -25,6 +25,7 @@ from gennotes.history import provenance
 from gennotes.studies import collapse as collapse  # a chapter reads a study's settings as studies.vae.Settings()
 from gennotes.studies import cost as cost
 from gennotes.studies import critics as critics
+from gennotes.studies import dcgan as dcgan
 from gennotes.studies import grid as grid
 from gennotes.studies import latent_space as latent_space
 from gennotes.studies import modes as modes

@@ -1,0 +1,314 @@
+"""GANs of digits on a processor: the plain DCGAN, the small net with dense ends, and what each of their parts does.
+
+`fit` trains one network by a `Recipe`; the chapter and the study share it. What `measure` returns, and
+`book/measurements/dcgan.json` holds under "values":
+
+    floor           what real images reach: the 1,000 held-out ones as if they had been generated, keys as below
+    runs            a mapping for each group of `Settings`, "whole", "ablation" and "guidelines": name of the recipe →
+                    quantity → a list, an entry a seed
+
+The quantities of a run, of `Settings.samples` images:
+
+    frechet            Fréchet distance to the training images, in the features of `gennotes.features`
+    frechet_held_out   the same to the held-out images, those for validation and for test
+    precision, recall  improved precision and recall against the training images, k = 3
+    shares             of the ten classes, as the classifier names the images; `entropy_nats` of them, at most log 10
+    confidence         mean of the classifier's largest probability
+    confident          share of the images with that above .9
+    cpu_seconds        processor time of the training, of all threads
+    seconds            of the training by the clock, which other work on the machine makes longer
+"""
+
+import functools
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gennotes import data, draws, features, losses, metrics, models, train
+from gennotes.data import Batch, Images, ImageSet
+
+SCHEDULES = {"constant": train.constant, "plateau": train.plateau}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to train a GAN on images. As it stands it is the chapter's: the small net with dense ends."""
+
+    data: str = "mnist-5k"
+    image_size: int = 28
+    latent: int = 64
+    hidden: tuple[int, ...] = (256,)  # units of the dense layers at the codes' and at the logit's end
+    width: int = 16  # channels of the largest maps, in both networks
+    generator_batch_norm: bool = True
+    discriminator_batch_norm: bool = True
+    spectral_norm: bool = False
+    resize: bool = False  # whether G doubles the side without transposed convolutions
+    pooling: bool = False  # whether D halves it without strides
+    generator_slope: float = 0.0
+    discriminator_slope: float = 0.2
+    deviation: bool = True  # whether D is told how much its batch varies
+    shift: int = 0  # pixels by which D sees each image moved at most, real or made, along either axis
+    r1: float = 0.0  # weight of ½ E‖∇D‖² at the data
+    generator_lr: float = 1e-3
+    discriminator_lr: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.99)  # at .9 the players chase each other round
+    schedule: str = "plateau"  # of the rates: "plateau" or "constant"
+    average: float | None = 0.998  # decay of the moving average of the generator's weights
+    batch: int = 32
+    steps: int = 4_000
+
+
+SMALL = Recipe()
+PLAIN = Recipe(  # Radford, Metz & Chintala 2016, at half their width and batch
+    latent=100,
+    hidden=(),
+    width=64,
+    deviation=False,
+    generator_lr=2e-4,
+    discriminator_lr=2e-4,
+    betas=(0.5, 0.999),
+    schedule="constant",
+    average=None,
+    batch=64,
+    steps=800,
+)
+
+
+def step_discriminator(
+    recipe: Recipe, discriminator: nn.Module, real: Tensor, fake: Tensor, noise: draws.AnyGenerator
+) -> Tensor:
+    """What the discriminator minimises, nats, 0-d; no gradient goes to the generator."""
+    seen = shifted(real, recipe.shift, noise)
+    loss = losses.discriminator(discriminator(seen), discriminator(shifted(fake.detach(), recipe.shift, noise)))
+    return loss + recipe.r1 * losses.r1(discriminator, seen) if recipe.r1 else loss
+
+
+def step_generator(recipe: Recipe, discriminator: nn.Module, fake: Tensor, noise: draws.AnyGenerator) -> Tensor:
+    """What the generator minimises, nats, 0-d: its images have to pass for real, shifted as D sees all images."""
+    return losses.non_saturating(discriminator(shifted(fake, recipe.shift, noise)))
+
+
+def shifted(x: Tensor, most: int, noise: draws.AnyGenerator) -> Tensor:
+    """Images (B, C, S, S) in [-1, 1], each moved by up to `most` whole pixels along either axis; black comes in.
+
+    Each of the (2 · most + 1)² moves is as likely as the others. Differentiable: a gradient moves back with its pixel.
+    Source: Zhao et al. 2020, the translation of their differentiable augmentation.
+    """
+    if not most:
+        return x
+    count, side = len(x), x.shape[-1]
+    start = (draws.uniform(count, 2, generator=noise) * (2 * most + 1)).long()  # (B, 2), of 0 … 2 · most
+    lines = start.unsqueeze(2) + torch.arange(side, device=x.device)  # (B, 2, S): rows, columns of the padded image
+    images = torch.arange(count, device=x.device).view(-1, 1, 1)
+    padded = F.pad(x, (most, most, most, most), value=-1.0).permute(0, 2, 3, 1)
+    return padded[images, lines[:, 0, :, None], lines[:, 1, None, :]].permute(0, 3, 1, 2)
+
+
+def build(recipe: Recipe, seed: int) -> tuple[models.DenseEndsGenerator, models.DenseEndsDiscriminator]:
+    """Generator and discriminator of a recipe; without hidden layers they are those of the DCGAN."""
+    size = {"hidden": recipe.hidden, "image_size": recipe.image_size, "width": recipe.width}
+    generator = models.DenseEndsGenerator(
+        recipe.latent,
+        batch_norm=recipe.generator_batch_norm,
+        resize=recipe.resize,
+        slope=recipe.generator_slope,
+        seed=seed,
+        **size,
+    )
+    discriminator = models.DenseEndsDiscriminator(
+        deviation=recipe.deviation,
+        batch_norm=recipe.discriminator_batch_norm,
+        pooling=recipe.pooling,
+        slope=recipe.discriminator_slope,
+        spectral_norm=recipe.spectral_norm,
+        seed=seed + 1_000,
+        **size,
+    )
+    return generator, discriminator
+
+
+def fit(
+    recipe: Recipe,
+    seed: int,
+    progress: bool = False,
+    device: torch.device | str | None = None,
+    shown: int = 0,
+    **loop: Any,
+) -> tuple[nn.Module, nn.Module, train.Run]:
+    """Train one GAN as the chapter's training cell does; `loop` goes to train.fit.
+
+    shown: how many images of fixed codes the snapshots hold, as "images" (shown, 1, S, S) in [-1, 1].
+    Returns the generator to draw from, which is the average over the steps if the recipe has one, the discriminator,
+    both in evaluation mode, and the run.
+    """
+    images = pictures(recipe.data, recipe.image_size, device).train
+    generator, discriminator = build(recipe, seed)
+
+    def step(players: Mapping[str, train.Player], batch: Batch, noise: draws.AnyGenerator) -> dict[str, Tensor]:
+        fake = generator(draws.normal(len(batch.x), recipe.latent, generator=noise))
+        loss_d = step_discriminator(recipe, discriminator, batch.x, fake, noise)
+        players["discriminator"].minimise(loss_d)
+        loss_g = step_generator(recipe, discriminator, fake, noise)
+        players["generator"].minimise(loss_g)
+        return {"discriminator": loss_d, "generator": loss_g}
+
+    schedule = SCHEDULES[recipe.schedule]
+    players = {
+        "generator": train.Player(generator, recipe.generator_lr, recipe.betas, schedule, recipe.average),
+        "discriminator": train.Player(discriminator, recipe.discriminator_lr, recipe.betas, schedule),
+    }
+
+    def drawn() -> nn.Module:
+        return generator if recipe.average is None else players["generator"].averaged
+
+    if shown:
+        codes = draws.normal(shown, recipe.latent, generator=torch.Generator(images.x.device).manual_seed(0))
+        loop = {"snapshot": lambda noise: {"images": drawn()(codes)}} | loop
+    batches = images.batches(recipe.batch, low=-1.0, high=1.0)
+    run = train.fit(step, players, batches, steps=recipe.steps, seed=seed, progress=progress, **loop)
+    return drawn().eval(), discriminator.eval(), run
+
+
+@functools.lru_cache(maxsize=2)
+def pictures(name: str, side: int, device: torch.device | str | None = None) -> ImageSet:
+    """The image set `name` with images of side S: 28 as they are, 32 in a black frame, others resized (bilinear)."""
+    whole = data.load(name, device)
+    if side == whole.train.x.shape[-1]:
+        return whole
+
+    def sized(images: Images) -> Images:
+        if side == 32:
+            return Images(F.pad(images.x, (2, 2, 2, 2)), images.y)
+        parts = [F.interpolate(x.float(), size=(side, side), mode="bilinear") for x in images.x.split(1_000)]
+        return Images(torch.cat([part.round().to(torch.uint8) for part in parts]), images.y)
+
+    return replace(whole, train=sized(whole.train), validation=sized(whole.validation), test=sized(whole.test))
+
+
+@torch.no_grad()
+def samples(generator: nn.Module, count: int, seed: int) -> Tensor:
+    """Images (count, C, S, S) in [0, 1] of codes that training has not seen, from a generator in evaluation mode."""
+    device = next(generator.parameters()).device
+    z = draws.normal(count, generator.latent, generator=torch.Generator(device).manual_seed(seed + 10_000))
+    pixels = models.Pixels()
+    return torch.cat([pixels(generator(part)) for part in z.split(500)])
+
+
+def quality(images: Tensor, recipe: Recipe) -> dict[str, Any]:
+    """How images (N, 1, S, S) in [0, 1] lie among the digits of a recipe: the quantities of this module's docstring."""
+    net, real, held_out = _references(recipe.data, recipe.image_size, images.device)
+    found, logits = features.of(net, images)
+    largest = logits.softmax(1).amax(1)
+    shares = logits.argmax(1).bincount(minlength=logits.shape[1]) / len(logits)
+    overlap = metrics.precision_recall(real, found)
+    return {
+        "frechet": metrics.frechet_distance(found, real),
+        "frechet_held_out": metrics.frechet_distance(found, held_out),
+        "precision": overlap.precision,
+        "recall": overlap.recall,
+        "shares": shares.tolist(),
+        "entropy_nats": -sum(share * math.log(share) for share in shares.tolist() if share),
+        "confidence": largest.mean().item(),
+        "confident": (largest > 0.9).double().mean().item(),
+    }
+
+
+def floor(recipe: Recipe, device: torch.device) -> dict[str, Any]:
+    """What the held-out digits themselves reach; their distance to themselves is left out."""
+    found = quality(_held_out(pictures(recipe.data, recipe.image_size, device)), recipe)
+    del found["frechet_held_out"]
+    return found
+
+
+def _held_out(digits: ImageSet) -> Tensor:
+    return torch.cat([digits.validation.pixels(), digits.test.pixels()])
+
+
+@functools.lru_cache(maxsize=2)
+def _references(name: str, side: int, device: torch.device) -> tuple[models.Classifier, Tensor, Tensor]:
+    """The feature network, and the features of at most 4,000 training images and of the held-out ones."""
+    digits, net = pictures(name, side, device), features.network(name, device)
+    of_train, _ = features.of(net, digits.train[:4_000].pixels())
+    of_held_out, _ = features.of(net, _held_out(digits))
+    return net, of_train, of_held_out
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The small net and the plain DCGAN for the same time, and shorter runs of either with one thing changed."""
+
+    samples: int = 4_000
+    whole: Mapping[str, Recipe] = field(default_factory=lambda: {"small net": SMALL, "plain DCGAN": PLAIN})
+    ablation: Mapping[str, Recipe] = field(default_factory=lambda: ablated(replace(SMALL, steps=1_000)))
+    guidelines: Mapping[str, Recipe] = field(default_factory=lambda: broken(replace(PLAIN, width=32, steps=400)))
+
+
+def ablated(whole: Recipe) -> dict[str, Recipe]:
+    """The small net's recipe with one ingredient less, or more, at a time."""
+    return {
+        "whole recipe": whole,
+        "no dense ends": replace(whole, hidden=()),
+        "no minibatch deviation": replace(whole, deviation=False),
+        "no average of weights": replace(whole, average=None),
+        "no batch norm in D": replace(whole, discriminator_batch_norm=False),
+        "constant rates": replace(whole, schedule="constant"),
+        "rates of the paper": replace(whole, generator_lr=2e-4, discriminator_lr=2e-4),
+        "with R1": replace(whole, r1=1.0),
+        "with shifts": replace(whole, shift=2),
+    }
+
+
+def broken(whole: Recipe) -> dict[str, Recipe]:
+    """The plain DCGAN's recipe with one guideline of the paper broken at a time."""
+    return {
+        "as the paper": whole,
+        "pooling in D": replace(whole, pooling=True),
+        "resizing in G": replace(whole, resize=True),
+        "no batch norm in G": replace(whole, generator_batch_norm=False),
+        "no batch norm in D": replace(whole, discriminator_batch_norm=False),
+        "dense ends": replace(whole, hidden=(256,)),
+        "leaky G": replace(whole, generator_slope=0.2),
+        "no slope in D": replace(whole, discriminator_slope=0.0),
+    }
+
+
+def run(recipe: Recipe, seed: int, count: int, device: torch.device) -> dict[str, Any]:
+    """Train once, draw `count` images, and say how good they are and what they cost."""
+    clock, processor = time.perf_counter(), time.process_time()
+    generator, _, _ = fit(recipe, seed, device=device)
+    spent = {"cpu_seconds": time.process_time() - processor, "seconds": time.perf_counter() - clock}
+    return quality(samples(generator, count, seed), recipe) | spent
+
+
+def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[str, Any]:
+    """See this module's docstring. On a processor each core trains a run of its own, with one thread."""
+    groups = {name: getattr(settings, name) for name in ("whole", "ablation", "guidelines")}
+    jobs = [
+        (group, name, recipe, seed)
+        for group, recipes in groups.items()
+        for name, recipe in recipes.items()
+        for seed in seeds
+    ]
+    arguments = [(recipe, seed, settings.samples, device) for _, _, recipe, seed in jobs]
+    cores = os.cpu_count() or 1
+    if device.type == "cpu" and cores > 1:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(cores, spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            rows = list(pool.map(run, *zip(*arguments, strict=True)))
+    else:
+        rows = [run(*given) for given in arguments]
+    found: dict[str, Any] = {"floor": floor(SMALL, device), "runs": {group: {} for group in groups}}
+    for (group, name, _, _), row in zip(jobs, rows, strict=True):
+        table = found["runs"][group].setdefault(name, {key: [] for key in row})
+        for key, value in row.items():
+            table[key].append(value)
+    return found
