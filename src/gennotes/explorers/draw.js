@@ -94,11 +94,11 @@ class DrawView extends View {
   }
 
   buildField() {
-    const { side } = this.sheet;
-    this.paper = makePicture(side, side, "");
+    const { side, free } = this.sheet;
+    this.paper = makePicture(this.side, this.side, "", free ? 3 : 1);
     this.paper.canvas.setAttribute("aria-hidden", "true");
     this.nib = make("span", { class: "gn-nib" });
-    this.field = make("div", { class: "gn-field", tabindex: 0, role: "application", "aria-roledescription": "sheet to draw on" }, this.paper.canvas, ...this.buildBarred(), this.nib);
+    this.field = make("div", { class: "gn-field", tabindex: 0, role: "application", "aria-roledescription": "sheet to draw on" }, this.paper.canvas, this.buildStripes(), this.nib);
     this.field.classList.toggle("gn-blocks", this.block > 1);
     const placed = ([across, down]) => [across * side, down * side];
     followStrokes(this.field, {
@@ -111,7 +111,11 @@ class DrawView extends View {
         this.drawTo([this.cursor]);
       },
       move: (places) => this.drawTo(places.map(placed)),
-      end: () => this.sheet.end(),
+      end: () => {
+        this.turned = false;
+        this.sheet.end();
+        this.redraw();
+      },
     });
     this.field.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.hover(event));
     this.field.addEventListener("keydown", (event) => this.byKey(event));
@@ -119,13 +123,10 @@ class DrawView extends View {
     return this.field;
   }
 
-  /** Over the pixels that cannot be drawn on: what the first network makes of them, and stripes. */
-  buildBarred() {
+  /** Stripes over the pixels that cannot be drawn on. */
+  buildStripes() {
     const { side, free } = this.sheet;
-    if (!free) return [];
-    this.ghost = makePicture(this.side, this.side, "", 3);
-    this.ghost.canvas.setAttribute("aria-hidden", "true");
-    this.ghost.canvas.classList.add("gn-ghost");
+    if (!free) return "";
     const stripes = make("canvas", { class: "gn-stripes", width: side * FINE, height: side * FINE, "aria-hidden": "true" });
     const context = stripes.getContext("2d");
     context.scale(FINE, FINE);
@@ -139,7 +140,7 @@ class DrawView extends View {
     }
     Object.assign(context, { strokeStyle: "#9aa4b0", lineWidth: GAP / 4 });
     context.stroke();
-    return [this.ghost.canvas, stripes];
+    return stripes;
   }
 
   buildTools() {
@@ -368,13 +369,12 @@ class DrawView extends View {
   draw() {
     this.drawing = 0;
     const x = this.sheet.values(this.block);
-    this.paper.draw(this.block > 1 ? this.sheet.values() : x);
     for (const answer of this.shown) {
       const { inputs: [input], outputs: [output], run } = answer.generator; // prettier-ignore
       answer.pixels = run({ [input.name]: x })[output.name];
       answer.picture.draw(answer.pixels);
     }
-    this.showGhost();
+    this.paper.draw(this.sheet.free ? this.completed(x) : x);
     this.showTruth();
     this.showJudgement(x);
     this.showControls();
@@ -382,18 +382,16 @@ class DrawView extends View {
     this.showSentence();
   }
 
-  /** The first translation where no pen draws, in the colour of what is made; black elsewhere, which changes nothing. */
-  showGhost() {
-    if (!this.ghost) return;
+  /** The drawing x and, where no pen draws, the first translation in the colour of what is made. */
+  completed(x) {
     const [{ pixels }] = this.shown;
-    const size = this.side ** 2;
-    const planes = pixels.length / size;
-    const colours = Array.from({ length: 3 * size }, (_, i) => {
+    const size = x.length;
+    const grey = pixels.length === size;
+    return Float32Array.from({ length: 3 * size }, (_, i) => {
       const [plane, place] = [Math.floor(i / size), i % size];
-      if (this.sheet.isFree(this.sheet.under(place, this.block))) return 0;
-      return planes === 3 ? pixels[i] : TINT[plane] * pixels[place];
+      if (this.sheet.isFree(this.sheet.under(place, this.block))) return x[place];
+      return grey ? TINT[plane] * pixels[place] : pixels[i];
     });
-    this.ghost.draw(colours);
   }
 
   showTruth() {
