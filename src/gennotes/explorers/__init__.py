@@ -1,6 +1,7 @@
 """Interactive figures: a Python shell and one readable ES module each, the same in JupyterLab and on a static page."""
 
 from .densities import DensitiesExplorer, densities
+from .draw import DrawExplorer, draw
 from .fit import FitExplorer, fit
 from .game import GameExplorer, game
 from .host import Explorer
@@ -15,6 +16,7 @@ from .walk import WalkExplorer, walk
 
 __all__ = [
     "DensitiesExplorer",
+    "DrawExplorer",
     "Explorer",
     "FitExplorer",
     "GameExplorer",
@@ -27,6 +29,7 @@ __all__ = [
     "TransportExplorer",
     "WalkExplorer",
     "densities",
+    "draw",
     "fit",
     "game",
     "grid",

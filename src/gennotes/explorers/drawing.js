@@ -10,6 +10,43 @@ const SIDE = 280; // pixels of the field, ten for each pixel of an MNIST digit
 const PEN = 24; // width of a stroke in these pixels: two to three of MNIST's, once a drawing is scaled
 const INK = 0.1; // a pixel below this is ground
 
+export const ERASER = 5; // the button that a pen's other end is
+
+const inField = ([across, down]) => [across * SIDE, down * SIDE];
+
+/**
+ * Follows strokes on an element by mouse, pen or finger, one at a time. Places are [across, down] in widths and heights
+ * of the element, from its top left; a stroke may leave it.
+ * @param {HTMLElement} element it should have `touch-action: none`
+ * @param {{ begin: (place: [number, number], event: PointerEvent) => void,
+ *           move: (places: [number, number][], event: PointerEvent) => void, end?: () => void }} heard
+ */
+export function followStrokes(element, { begin, move, end = () => {} }) {
+  let pointer = null; // the one that draws; other fingers and a palm do not
+  const placeOf = ({ clientX, clientY }) => {
+    const box = element.getBoundingClientRect();
+    return [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
+  };
+  element.addEventListener("pointerdown", (event) => {
+    const draws = event.button === 0 || event.button === ERASER;
+    if (pointer !== null || !draws) return;
+    pointer = event.pointerId;
+    element.setPointerCapture(pointer);
+    begin(placeOf(event), event);
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== pointer) return;
+    // A fast hand moves through several places between two frames.
+    const events = event.getCoalescedEvents?.() ?? [];
+    move((events.length ? events : [event]).map(placeOf), event);
+  });
+  element.addEventListener("lostpointercapture", (event) => {
+    if (event.pointerId !== pointer) return;
+    pointer = null;
+    end();
+  });
+}
+
 /** A canvas that takes strokes by pointer or finger, and pictures by `put`. */
 export class DrawingField {
   /**
@@ -22,17 +59,15 @@ export class DrawingField {
     this.canvas = make("canvas", { class: "gn-field", width: SIDE, height: SIDE, role: "img", "aria-label": label });
     this.context = this.canvas.getContext("2d", { willReadFrequently: true });
     Object.assign(this.context, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#fff", fillStyle: "#000" });
-    this.canvas.addEventListener("pointerdown", (event) => {
-      this.canvas.setPointerCapture(event.pointerId);
-      this.layers.push([this.placeOf(event)]);
-      this.redraw();
-    });
-    this.canvas.addEventListener("pointermove", (event) => {
-      if (!this.canvas.hasPointerCapture(event.pointerId)) return;
-      // A fast hand moves through several places between two frames.
-      const events = event.getCoalescedEvents?.() ?? [];
-      this.layers.at(-1).push(...(events.length ? events : [event]).map((one) => this.placeOf(one)));
-      this.redraw();
+    followStrokes(this.canvas, {
+      begin: (place) => {
+        this.layers.push([inField(place)]);
+        this.redraw();
+      },
+      move: (places) => {
+        this.layers.at(-1).push(...places.map(inField));
+        this.redraw();
+      },
     });
     this.context.fillRect(0, 0, SIDE, SIDE);
   }
@@ -61,11 +96,6 @@ export class DrawingField {
   pixels() {
     const { data } = this.context.getImageData(0, 0, SIDE, SIDE);
     return Float32Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i] / 255);
-  }
-
-  placeOf(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
   }
 
   redraw() {

@@ -43,18 +43,22 @@ export function makeButton(content, press) {
 }
 
 /**
- * A grey picture with one pixel for each number; the style sheet enlarges it.
+ * A picture with one pixel for each number, or for each three of them; the style sheet enlarges it.
+ * @param {1 | 3} planes one of grey, or three: red, green and blue, one after the other
  * @returns {{ canvas: HTMLCanvasElement, draw: (values: ArrayLike<number>) => void }} `draw` takes numbers in [0, 1]
  */
-export function makePicture(width, height, label) {
+export function makePicture(width, height, label, planes = 1) {
   const canvas = make("canvas", { class: "gn-picture", width, height, role: "img", "aria-label": label });
   canvas.style.aspectRatio = `${width} / ${height}`;
   const context = canvas.getContext("2d", { willReadFrequently: true }); // it is written by the processor
   const image = context.createImageData(width, height);
+  image.data.fill(255);
+  const size = width * height;
   const draw = (values) => {
-    for (let i = 0; i < values.length; i++) {
-      const grey = Math.round(255 * values[i]);
-      image.data.set([grey, grey, grey, 255], 4 * i);
+    for (let i = 0; i < size; i++) {
+      for (let colour = 0; colour < 3; colour++) {
+        image.data[4 * i + colour] = Math.round(255 * values[planes === 1 ? i : colour * size + i]);
+      }
     }
     context.putImageData(image, 0, 0);
   };
