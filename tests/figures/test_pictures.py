@@ -29,10 +29,10 @@ def test_the_arithmetic_is_that_of_torch(side, kernel, stride, padding):
 def test_dots_and_their_mean():
     values = {"a": [1.0, 4.0], "b": [9.0]}
     lines = figures.seed_dots(values, "A title", "FD").axes[0].lines
-    assert lines[0].get_xdata() == [2.5, 2.5]
+    assert list(lines[0].get_xdata()) == [2.5, 2.5]
     np.testing.assert_array_equal(lines[1].get_xdata(), [1, 4])
     lines = figures.seed_dots(values, "A title", "FD", log_x=True).axes[0].lines
-    assert lines[0].get_xdata() == pytest.approx([2.0, 2.0])
+    assert list(lines[0].get_xdata()) == pytest.approx([2.0, 2.0])
 
 
 def test_shares_of_distances():
