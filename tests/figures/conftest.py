@@ -280,6 +280,13 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "overlap_maps": lambda x: figures.overlap_maps(
         {"kernel 3": np.tile([[1, 2], [2, 4]], (7, 7)), "kernel 4": np.full((14, 14), 4)}, "Overlaps"
     ),
+    "layer_maps": lambda x: figures.layer_maps(
+        {
+            "generator": ([(100, 1), (128, 7), (64, 14), (1, 28)], style.MODEL),
+            "discriminator": ([(1, 28), (64, 14), (128, 7), (1, 1)], style.CRITIC),
+        },
+        "Two networks",
+    ),
     "seed_dots": _dots,
     "neighbour_distances": _neighbours,
 }

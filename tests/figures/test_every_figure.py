@@ -18,7 +18,7 @@ from gennotes import figures
 from gennotes.figures import style
 
 # Figures that are pictures, without axes to label.
-DIAGRAMS = {"autoencoder_diagram", "vae_diagram", "gan_diagram", "model_taxonomy"}
+DIAGRAMS = {"autoencoder_diagram", "vae_diagram", "gan_diagram", "model_taxonomy", "layer_maps"}
 PICTURES = DIAGRAMS | {"image_grid", "image_rows", "reconstructions", "mode_panels", "convolution_arithmetic"}
 PLANES = {"mode_panels", "score_surface", "critic_surface", "points_in_time", "value_surfaces"}
 RASTER = PLANES | {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal"}

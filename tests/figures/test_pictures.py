@@ -48,6 +48,7 @@ def test_shares_of_distances():
         (lambda: figures.convolution_arithmetic(4, 3, 0, 1, "t"), "stride 0"),
         (lambda: figures.convolution_matrix(np.ones((20, 3)), 3, 1, 0, "t"), r"shape \(20, 3\)"),
         (lambda: figures.convolution_matrix(np.full((2, 3), 5), 3, 1, 0, "t"), "entries to 5"),
+        (lambda: figures.layer_maps({"a": ([(3, 1)], "k")}, "t"), "at least two maps"),
         (lambda: figures.overlap_maps({}, "t"), "panels has 0 entries"),
         (lambda: figures.overlap_maps({"a": np.zeros(3)}, "t"), r"panels\['a'\] has shape \(3,\)"),
         (lambda: figures.seed_dots({}, "t", "x"), "rows is empty"),

@@ -25,6 +25,7 @@ from gennotes.figures.modes import coverage_strip, mode_hopping, mode_panels, sc
 from gennotes.figures.pictures import (
     convolution_arithmetic,
     convolution_matrix,
+    layer_maps,
     neighbour_distances,
     overlap_maps,
     seed_dots,
@@ -60,6 +61,7 @@ __all__ = [
     "js_panels",
     "kl_by_unit",
     "kl_panels",
+    "layer_maps",
     "loss_against_quality",
     "loss_slopes",
     "minima_by_parting",

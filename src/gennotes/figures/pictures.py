@@ -1,15 +1,58 @@
 """Convolutions by their arithmetic, overlaps of kernels, numbers by seed, distances of samples to real images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import ConnectionPatch, Rectangle
+from matplotlib.colors import to_rgba
+from matplotlib.patches import ConnectionPatch, FancyArrowPatch, Polygon, Rectangle
 from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from gennotes.figures import style
 from gennotes.figures.arrays import arrays
+
+
+@style.house
+def layer_maps(rows: Mapping[str, tuple[Sequence[tuple[int, int]], str]], title: str) -> style.Figure:
+    """The maps that pass through convolutional networks, one network a row, each map a block of (channels, side).
+
+    rows: label -> (the (channels, side) of each map from the input to the output, colour); a side of 1 is a vector.
+    The front of a block is as large as its side, its depth grows with the logarithm of the channels.
+    Raises ValueError without rows, for a row of fewer than two maps, or for a size below 1.
+    """
+    if not rows or any(len(maps) < 2 or min(min(one) for one in maps) < 1 for maps, _ in rows.values()):
+        raise ValueError("rows must hold at least two maps each, of (channels, side) of at least 1")
+    tall, head = 1.75, 0.42  # inches
+    height = head + tall * len(rows)
+    figure = style.Figure(height=height, layout="none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    largest = max(side for maps, _ in rows.values() for _, side in maps)
+    for i, (label, (maps, colour)) in enumerate(rows.items()):
+        y = height - head - i * tall - 0.72
+        axes.text(0.06, y, style.wrap(label, 1.2), va="center", fontsize=style.TEXT)
+        places, end = np.linspace(1.9, style.WIDTH - 0.85, len(maps)), 0.0  # where the block before ends
+        for k, (x, (channels, side)) in enumerate(zip(places, maps, strict=True)):
+            front, depth = max(side / largest, 0.1), 0.045 * np.log2(2 * channels)
+            left, low = x - (front + depth) / 2, y - (front + depth) / 2
+            look = {"edgecolor": colour, "linewidth": 1.4, "joinstyle": "round", "zorder": 3}
+            for corners, share in (
+                ([(0, 0), (front, 0), (front, front), (0, front)], 0.3),
+                ([(0, front), (front, front), (front + depth, front + depth), (depth, front + depth)], 0.16),
+                ([(front, 0), (front + depth, depth), (front + depth, front + depth), (front, front)], 0.5),
+            ):
+                shape = Polygon(np.add(corners, (left, low)), facecolor=to_rgba(colour, share), **look)
+                axes.add_patch(shape)
+            words = f"{channels} × {side} × {side}" if side > 1 else f"{channels}"
+            axes.text(x, y - 0.66, words, ha="center", va="top", fontsize=style.SMALL, color=style.theme().ink)
+            if k:
+                ends = (end + 0.06, y), (left - 0.06, y)
+                axes.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=11, color=style.theme().quiet))
+            end = x + (front + depth) / 2
+    axes.set(xlim=(0, style.WIDTH), ylim=(0, height))
+    style.title(figure, title)
+    return figure
 
 
 @style.house
