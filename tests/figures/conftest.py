@@ -203,6 +203,28 @@ def _losses(digits: np.ndarray) -> style.Figure:
     return figures.loss_against_quality(panels, "Three losses", ["value", "value", "JS, estimated (nats)"])
 
 
+def _dots(digits: np.ndarray) -> style.Figure:
+    rng = np.random.default_rng(0)
+    rows = {"DCGAN": 80 + rng.normal(0, 6, 5), "a change of it with a longer name than fits": 120 + rng.normal(0, 9, 5)}
+    rows |= {"dense ends": 12 + rng.normal(0, 1, 5)}
+    return figures.seed_dots(
+        rows, "Dense ends win", "Fréchet distance", {"floor": 3.4}, log_x=True, marked="dense ends"
+    )
+
+
+def _neighbours(digits: np.ndarray) -> style.Figure:
+    x = np.random.default_rng(0).normal(6, 1, 500).clip(0)
+    return figures.neighbour_distances({"held out": x, "samples": x + 0.3, "copies": 0.2 * x}, "Copies", "distance")
+
+
+def _line_matrix() -> np.ndarray:
+    """Weights 1 to 4 in the places of a kernel of 4, stride 2, padding 1, on a line of 6."""
+    padded = np.zeros((3, 8))
+    for row in range(3):
+        padded[row, 2 * row : 2 * row + 4] = np.arange(1, 5)
+    return padded[:, 1:-1]
+
+
 FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
     "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
@@ -253,6 +275,20 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "value_surfaces": _value_surfaces,
     "weight_histograms": _weights,
     "loss_against_quality": _losses,
+    "convolution_arithmetic": lambda x: figures.convolution_arithmetic(6, 4, 2, 1, "A convolution and its transpose"),
+    "convolution_matrix": lambda x: figures.convolution_matrix(_line_matrix(), 4, 2, 1, "The matrix and its transpose"),
+    "overlap_maps": lambda x: figures.overlap_maps(
+        {"kernel 3": np.tile([[1, 2], [2, 4]], (7, 7)), "kernel 4": np.full((14, 14), 4)}, "Overlaps"
+    ),
+    "layer_maps": lambda x: figures.layer_maps(
+        {
+            "generator": ([(100, 1), (128, 7), (64, 14), (1, 28)], style.MODEL),
+            "discriminator": ([(1, 28), (64, 14), (128, 7), (1, 1)], style.CRITIC),
+        },
+        "Two networks",
+    ),
+    "seed_dots": _dots,
+    "neighbour_distances": _neighbours,
 }
 
 

@@ -18,12 +18,12 @@ from gennotes import figures
 from gennotes.figures import style
 
 # Figures that are pictures, without axes to label.
-DIAGRAMS = {"autoencoder_diagram", "vae_diagram", "gan_diagram", "model_taxonomy"}
-PICTURES = DIAGRAMS | {"image_grid", "image_rows", "reconstructions", "mode_panels"}
+DIAGRAMS = {"autoencoder_diagram", "vae_diagram", "gan_diagram", "model_taxonomy", "layer_maps"}
+PICTURES = DIAGRAMS | {"image_grid", "image_rows", "reconstructions", "mode_panels", "convolution_arithmetic"}
 PLANES = {"mode_panels", "score_surface", "critic_surface", "points_in_time", "value_surfaces"}
 RASTER = PLANES | {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal"}
-RASTER |= {"loss_against_quality"}
-NAMED_ROWS = {"decomposition", "estimator_spread", "information_bars", "coverage_strip"}
+RASTER |= {"loss_against_quality", "overlap_maps"}
+NAMED_ROWS = {"decomposition", "estimator_spread", "information_bars", "coverage_strip", "seed_dots"}
 LARGE = {"decoded_plane", "holes", "traversal"}  # as large as a page is wide, and nearly as high
 LARGE |= {"critic_surface", "value_surfaces"}
 

@@ -22,6 +22,14 @@ from gennotes.figures.latent_space import (
 )
 from gennotes.figures.lines import curves
 from gennotes.figures.modes import coverage_strip, mode_hopping, mode_panels, score_surface
+from gennotes.figures.pictures import (
+    convolution_arithmetic,
+    convolution_matrix,
+    layer_maps,
+    neighbour_distances,
+    overlap_maps,
+    seed_dots,
+)
 from gennotes.figures.style import use
 from gennotes.figures.taxonomy import model_taxonomy
 from gennotes.figures.transport import transport_plan
@@ -32,6 +40,8 @@ __all__ = [
     "autoencoder_diagram",
     "bound_by_samples",
     "code_maps",
+    "convolution_arithmetic",
+    "convolution_matrix",
     "coverage_strip",
     "cross_entropies",
     "curves",
@@ -51,19 +61,23 @@ __all__ = [
     "js_panels",
     "kl_by_unit",
     "kl_panels",
+    "layer_maps",
     "loss_against_quality",
     "loss_slopes",
     "minima_by_parting",
     "mode_hopping",
     "mode_panels",
     "model_taxonomy",
+    "neighbour_distances",
     "norms",
+    "overlap_maps",
     "points_in_time",
     "posteriors",
     "prior_grid",
     "rate_distortion",
     "reconstructions",
     "score_surface",
+    "seed_dots",
     "shares_by_class",
     "transport_plan",
     "traversal",
