@@ -677,7 +677,8 @@ def test_on_a_phone_nothing_goes_over_the_edge_and_axe_finds_nothing(browser, tm
     if scheme == "dark":
         desk.page.add_style_tag(
             content=""":root { --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af;
-            --pst-color-surface: #29313d; --pst-color-background: #14181e; --pst-color-border: #48566b; --pst-color-primary: #3fb1c5 }
+            --pst-color-surface: #29313d; --pst-color-background: #14181e; --pst-color-border: #48566b;
+            --pst-color-primary: #3fb1c5 }
             body { background: #14181e }"""
         )
     desk.page.get_by_role("switch").check()
