@@ -113,7 +113,7 @@ def draw(
     planes = {stack.shape[1] for stack in pictures.values()}
     if len(planes) > 1:
         raise ValueError(
-            f"generators give {sorted(planes)} planes; give all of them grey pictures, or all of them colours"
+            "some generators give 1 plane and some 3; give all of them grey pictures, or all of them colours"
         )
     truths = None if answers is None else _answers(answers, (count, *planes, side, side))
     places, judge = None, None
@@ -216,9 +216,7 @@ def _translate(network: nn.Module, name: str, drawings: np.ndarray) -> np.ndarra
         with evaluating(network):
             made = [network(one[None]) for one in _tensor(drawings, network)]
     except RuntimeError as error:
-        raise ValueError(
-            f"generator {name!r} does not take a drawing of shape (1, 1, {side}, {side}): {error}"
-        ) from error
+        raise ValueError(f"generator {name!r} does not take a drawing (1, 1, {side}, {side}): {error}") from error
     if made[0].ndim != 4 or made[0].shape not in {(1, 1, side, side), (1, 3, side, side)}:
         raise ValueError(
             f"generator {name!r} gives {tuple(made[0].shape)} for a drawing (1, 1, {side}, {side}); "
