@@ -30,6 +30,7 @@ from gennotes.studies import grid as grid
 from gennotes.studies import latent_space as latent_space
 from gennotes.studies import modes as modes
 from gennotes.studies import modes_protocol as modes_protocol
+from gennotes.studies import pix2pix as pix2pix
 from gennotes.studies import vae as vae
 
 FOLDER = Path("measurements")  # seen from a chapter, which runs in book/
