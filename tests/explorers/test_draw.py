@@ -527,9 +527,9 @@ def test_a_patch_that_is_looked_at_is_told_and_framed(desk):
     frame.hover(position={"x": 0.6 * frame.bounding_box()["width"], "y": 0.3 * frame.bounding_box()["height"]})
     desk.settle()
     sentence = desk.page.locator(".gn-sentence")
-    assert sentence.inner_text().endswith(
-        f"patch 2, 3 of translation: D gives {chances(desk)[6]:.2f} to real, from the 10 × 10 pixels in the frame."
-    )
+    chance = f"real with probability {chances(desk)[6]:.2f}"
+    said = f"patch 2, 3 of translation: {chance}, says D of the 10 × 10 pixels in the frame."
+    assert sentence.inner_text().endswith(said)
     framed = (Opened.rgba(desk, ".gn-patches") != before).any(-1)
     rows, columns = np.flatnonzero(framed.any(1)), np.flatnonzero(framed.any(0))
     pixel = framed.shape[0] / SIDE
@@ -541,7 +541,7 @@ def test_a_patch_that_is_looked_at_is_told_and_framed(desk):
     for key in ("ArrowDown", "ArrowDown", "PageDown", "ArrowRight"):
         frame.press(key)
     desk.settle()
-    assert f"patch 4, 3 of translation: D gives {chances(desk)[14]:.2f}" in sentence.inner_text()
+    assert f"patch 4, 3 of translation: real with probability {chances(desk)[14]:.2f}" in sentence.inner_text()
 
 
 def conv(kernel: int, stride: int, padding: int) -> nn.Conv2d:

@@ -16,7 +16,7 @@ from .images import data_uri, mosaic
 from .network import PAGE_LIMIT, Network, pack
 
 FULL = 255  # a pixel of the sheet is a whole number from 0, the ground, to this, full ink
-POSTER_ROWS = 4  # examples on the poster
+POSTER_EXAMPLES = 4
 
 
 class DrawExplorer(Explorer):
@@ -302,10 +302,9 @@ def _axis(extents: list[tuple[int, int]], side: int) -> dict[str, Any]:
 
 
 def _poster(drawings: np.ndarray, pictures: list[np.ndarray], truths: np.ndarray | None) -> np.ndarray:
-    """A row for each of the first examples: the drawing, its translations, and the true answer."""
+    """The first examples, two to a row: the drawing, its translations, and the true answer."""
     planes = pictures[0].shape[1]
     columns = [np.repeat(drawings[:, None], planes, 1), *pictures, *([] if truths is None else [truths])]
-    rows = np.stack([column[:POSTER_ROWS] for column in columns], 1)  # (rows, columns, C, S, S)
+    rows = np.stack([column[:POSTER_EXAMPLES] for column in columns], 1)  # (examples, columns, C, S, S)
     tiles = rows.reshape(-1, *rows.shape[2:]).transpose(0, 2, 3, 1)
-    across = len(columns) * (1 if len(columns) > 2 else 2)
-    return mosaic(tiles.clip(0, 1)[..., 0] if planes == 1 else tiles.clip(0, 1), across)
+    return mosaic(tiles[..., 0] if planes == 1 else tiles, len(columns) * min(2, len(rows)))
