@@ -475,7 +475,7 @@ class DrawView extends View {
     const chance = chances[row * map.columns.fields.length + column];
     const length = ([low, high]) => Math.min(high, this.side) - Math.max(low, 0);
     const field = `${length(map.rows.fields[row])} × ${length(map.columns.fields[column])}`;
-    return `patch ${row + 1}, ${column + 1} of ${name}: D gives ${chance.toFixed(2)} to real, from the ${field} pixels in the frame`;
+    return `patch ${row + 1}, ${column + 1} of ${name}: real with probability ${chance.toFixed(2)}, says D of the ${field} pixels in the frame`;
   }
 
   /** Says what is shown once all has come to rest. */
