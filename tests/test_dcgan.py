@@ -437,7 +437,7 @@ def test_a_slope_out_of_range_is_refused(kind: type[nn.Module], slope: float) ->
 
 
 def spectral(kind: type[nn.Module] = DCGANDiscriminator, **given: object) -> nn.Module:
-    return kind(width=8, batch_norm=False, spectral_norm=True, **given)
+    return kind(width=4, batch_norm=False, spectral_norm=True, **given)
 
 
 def largest(network: nn.Module) -> list[float]:
@@ -455,7 +455,7 @@ def test_with_spectral_norm_the_largest_singular_value_of_each_weight_is_1(kind:
         for _ in range(100):
             network(normal(2, 1, 28, 28))
     assert largest(network) == pytest.approx([1] * len(largest(network)), abs=1e-3)
-    free = kind(width=8, batch_norm=False)  # what the check rejects: weights as they come, and doubled ones
+    free = kind(width=4, batch_norm=False)  # what the check rejects: weights as they come, and doubled ones
     assert max(abs(value - 1) for value in largest(free)) > 0.1
     network.eval()  # or a look at the weight would go a step on
     with torch.no_grad():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from gennotes import data, draws, losses, models, studies, train
-from gennotes.studies import dcgan
+from gennotes.studies import dcgan, dcgan_guidelines
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -114,7 +114,7 @@ def test_the_networks_are_those_of_the_recipe() -> None:
 def test_each_ablation_is_one_change() -> None:
     for whole, recipes in (
         ("whole recipe", dcgan.ablated(dcgan.SMALL)),
-        ("as the paper", dcgan.broken(dcgan.PLAIN)),
+        ("as the paper", dcgan_guidelines.broken(dcgan.PLAIN)),
     ):
         first = vars(recipes[whole])
         changes = {name: {k for k, v in vars(recipe).items() if v != first[k]} for name, recipe in recipes.items()}
@@ -229,19 +229,19 @@ def test_pictures_of_32_have_a_black_frame_and_of_64_the_same_ink() -> None:
 
 def test_the_training_images_are_at_no_distance_from_themselves_and_one_image_is_far() -> None:
     digits = data.load("mnist-5k", "cpu").train
-    own = dcgan.quality(digits.pixels(), TINY)
+    own = dcgan.quality(digits.pixels(), TINY, overlap=400)
     assert own["frechet"] == pytest.approx(0, abs=1e-6)
     assert own["precision"] == own["recall"] == 1
     assert own["entropy_nats"] == pytest.approx(math.log(10), abs=1e-3)
     assert sum(own["shares"]) == pytest.approx(1)
-    floor = dcgan.floor(TINY, CPU)
+    floor = dcgan.floor(TINY, 400, CPU)
     assert own["frechet_held_out"] == pytest.approx(floor["frechet"])
-    one = dcgan.quality(digits.pixels()[:1].expand(300, -1, -1, -1), TINY)
+    one = dcgan.quality(digits.pixels()[:1].expand(300, -1, -1, -1), TINY, overlap=400)
     assert one["entropy_nats"] == 0
     assert one["frechet"] > 100 * floor["frechet"]
     assert one["recall"] < 0.1
     assert one["precision"] == 1
-    half = dcgan.quality(digits[digits.y < 5].pixels(), TINY)
+    half = dcgan.quality(digits[digits.y < 5].pixels(), TINY, overlap=400)
     assert half["entropy_nats"] == pytest.approx(math.log(5), abs=0.05)
     assert half["recall"] < 0.8
 
@@ -266,19 +266,21 @@ def test_the_study_has_an_entry_a_seed_and_none_where_a_run_diverged(monkeypatch
         return kept(recipe, seed, **given)
 
     monkeypatch.setattr(dcgan, "fit", fails)
-    settings = dcgan.Settings(30, {"a": TINY}, {"b": replace(TINY, latent=5)}, {}, {"c": TINY})
+    settings = dcgan.Settings(30, 30, {"a": TINY}, {"b": replace(TINY, latent=5)}, {"c": TINY})
     found = json.loads(json.dumps(dcgan.measure(settings, [3, 7], CPU)))
     assert set(found["floor"]) == set(dcgan.QUANTITIES[:-2]) - {"frechet_held_out"}
     assert {name: list(group) for name, group in found["runs"].items()} == {
         "whole": ["a"],
         "ablation": ["b"],
-        "guidelines": [],
     }
     for table in (found["runs"]["whole"]["a"], found["runs"]["ablation"]["b"]):
         assert set(table) == set(dcgan.QUANTITIES)
         assert all(len(values) == 2 for values in table.values())
     assert found["runs"]["ablation"]["b"]["frechet"][1] is None
     assert found["runs"]["ablation"]["b"]["frechet"][0] > 0
+    short = dcgan_guidelines.Settings(30, 30, {"a": TINY})
+    again = dcgan_guidelines.measure(short, [3], CPU)
+    assert again["a"]["frechet"] == found["runs"]["whole"]["a"]["frechet"][:1]
 
 
 def test_the_loss_of_the_discriminator_is_the_papers() -> None:

@@ -26,6 +26,7 @@ from gennotes.studies import collapse as collapse  # a chapter reads a study's s
 from gennotes.studies import cost as cost
 from gennotes.studies import critics as critics
 from gennotes.studies import dcgan as dcgan
+from gennotes.studies import dcgan_ablation as dcgan_ablation
 from gennotes.studies import dcgan_guidelines as dcgan_guidelines
 from gennotes.studies import grid as grid
 from gennotes.studies import latent_space as latent_space
