@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import pictures
 from benchmarks.measure import LEVERS, TRIED
 from gennotes import device as devices
 from gennotes import studies
@@ -28,7 +29,7 @@ ROUNDS, SHORT = 5, 3  # the former of what is compared with a plain loop
 FOLDER = Path("book/measurements")
 SLOWER = 0.95  # of the earlier ratio: below this, a way got slower
 
-Case = dict[str, tuple[str, str]]  # the name of a way, and the two words that `benchmarks.measure` knows it by
+Case = dict[str, tuple[str, ...]]  # the name of a way, and the words that `benchmarks.measure` knows it by
 
 
 def cases(device: str) -> dict[str, Case]:
@@ -49,10 +50,11 @@ def cases(device: str) -> dict[str, Case]:
     found["overhead"] = {name: ("overhead", name) for name in ("vae", "dcgan", "wgan_gp")}
     found["deviation"] = {"mixed": ("bound", "deviation")}
     found["busy"] = {way: ("busy", way) for way in ("all", "one")}
+    found["pictures"] = {way: ("pictures", way) for way in ("plain", *pictures.SIZES)}
     return found
 
 
-def once(words: tuple[str, str]) -> Any:
+def once(words: tuple[str, ...]) -> Any:
     """One measurement in a fresh process."""
     done = subprocess.run([sys.executable, "-m", "benchmarks.measure", *words], capture_output=True, text=True)
     if done.returncode:
@@ -75,6 +77,18 @@ def ratios(rates: dict[str, list[float]]) -> dict[str, float]:
     return {way: statistics.median(a / b for a, b in zip(rates[way], rates[first], strict=True)) for way in others}
 
 
+def measured(name: str, case: Case) -> dict[str, Any]:
+    """What the file holds of a case: what each round found, and the medians."""
+    single = name == "deviation"
+    rates = run(case, 1 if single else ROUNDS if "plain" in case else SHORT)
+    entry: dict[str, Any] = {"found": rates}
+    if name == "overhead":
+        entry["median"] = {way: statistics.median(values) for way, values in rates.items()}
+    elif not single:
+        entry["ratio"] = ratios({way: values for way, values in rates.items() if way != "kernels"})
+    return entry
+
+
 def bench(names: list[str]) -> Path:
     """Measure the cases of these names, or all; what is in the file of other cases stays."""
     device = devices.find()
@@ -90,15 +104,9 @@ def bench(names: list[str]) -> Path:
     for name, case in cases(device.type).items():
         if names and name.split(":")[0] not in names:
             continue
-        single = name == "deviation"
-        rates = run(case, 1 if single else ROUNDS if "plain" in case else SHORT)
-        entry: dict[str, Any] = {"found": rates}
-        if name == "overhead":
-            entry["median"] = {way: statistics.median(values) for way, values in rates.items()}
-        elif not single:
-            entry["ratio"] = ratios({way: values for way, values in rates.items() if way != "kernels"})
+        entry = pictures.compare(once) if name == "pictures" else measured(name, case)
         found["cases"][name] = entry
-        print(name, json.dumps(entry.get("ratio", entry.get("median", rates))), flush=True)
+        print(name, json.dumps(entry.get("ratio", entry.get("median", entry["found"]))), flush=True)
         target.write_text(json.dumps(studies.rounded(about | found), indent=1) + "\n")
     return target
 

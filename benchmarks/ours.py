@@ -76,8 +76,7 @@ def make_dcgan(device: torch.device, resize: bool = True) -> Workload:
                 both.load_state_dict(layers[i + 1].state_dict())
                 layers[i : i + 2] = [nn.Identity(), both]
         g.body = nn.Sequential(*layers)
-    images = _digits(device)
-    larger = F.interpolate(images.x.float(), dcgan.SIZE, mode="bilinear", antialias=True).round().to(torch.uint8)
+    images = _sized(_digits(device), dcgan.SIZE)
 
     def step(players: Mapping[str, Player], batch: data.Batch, generator: torch.Generator) -> dict[str, Tensor]:
         fake = g(draws.normal(len(batch.x), dcgan.LATENT, generator=generator))
@@ -88,7 +87,7 @@ def make_dcgan(device: torch.device, resize: bool = True) -> Workload:
         return {"discriminator": loss_d, "generator": loss_g}
 
     players = {name: Player(net, lr=2e-4, betas=(0.5, 0.999)) for name, net in (("discriminator", d), ("generator", g))}
-    return Workload(step, players, Images(larger, images.y).batches(dcgan.BATCH, low=-1, high=1))
+    return Workload(step, players, images.batches(dcgan.BATCH, low=-1, high=1))
 
 
 def make_dcgan28(device: torch.device) -> Workload:
@@ -105,6 +104,41 @@ def make_dcgan28(device: torch.device) -> Workload:
 
     players = {name: Player(net, lr=2e-4, betas=(0.5, 0.999)) for name, net in (("discriminator", d), ("generator", g))}
     return Workload(step, players, _digits(device).batches(dcgan28.BATCH, low=-1, high=1))
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The small GAN with dense ends, for images of 28 or 64 pixels; it is no DCGAN. When it ends is not known."""
+
+    latent: int = 64
+    hidden: tuple[int, ...] = (256,)
+    width: int = 16
+    batch: int = 32
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.99)
+    average: float = 0.998  # decay of the moving average of the generator's weights, which is what is judged
+
+
+PICTURES = Pictures()
+
+
+def make_pictures(device: torch.device, size: int, seed: int = 0) -> Workload:
+    """The networks of `PICTURES` for images of `size` pixels."""
+    shape = {"hidden": PICTURES.hidden, "image_size": size, "width": PICTURES.width}
+    g = models.DenseEndsGenerator(PICTURES.latent, **shape, seed=seed)
+    d = models.DenseEndsDiscriminator(**shape, seed=seed + 1_000)
+
+    def step(players: Mapping[str, Player], batch: data.Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        fake = g(draws.normal(len(batch.x), PICTURES.latent, generator=generator))
+        loss_d = losses.discriminator(d(batch.x), d(fake.detach()))
+        players["discriminator"].minimise(loss_d)
+        loss_g = losses.non_saturating(d(fake))
+        players["generator"].minimise(loss_g)
+        return {"discriminator": loss_d, "generator": loss_g}
+
+    how = {"lr": PICTURES.lr, "betas": PICTURES.betas}
+    players = {"discriminator": Player(d, **how), "generator": Player(g, **how, ema=PICTURES.average)}
+    return Workload(step, players, _sized(_digits(device), size).batches(PICTURES.batch, low=-1, high=1))
 
 
 def make_ring(device: torch.device, seed: int | list[int]) -> Workload:
@@ -126,3 +160,10 @@ def make_ring(device: torch.device, seed: int | list[int]) -> Workload:
 
 def _digits(device: torch.device) -> Images:
     return data.load("mnist-5k", device).train
+
+
+def _sized(images: Images, size: int) -> Images:
+    if size == images.x.shape[-1]:
+        return images
+    sized = F.interpolate(images.x.float(), size, mode="bilinear", antialias=True).round().to(torch.uint8)
+    return Images(sized, images.y)

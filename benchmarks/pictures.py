@@ -7,6 +7,7 @@ clock stands still while images are judged.
 """
 
 import contextlib
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -102,19 +103,26 @@ def time_to(target: float, size: int, seed: int, device: torch.device) -> Found:
     return last | {"seconds": last["seconds"] if last["distance"] <= target else None, "checks": checks}
 
 
-def compare(once: Callable[..., Any]) -> dict[str, Any]:
-    """The case's entry of the file; `once` makes one measurement in a process of its own."""
-    loop = once("pictures", "plain")
+def measure(way: str, device: torch.device, target: float, seed: int) -> Found:
+    """What a process of its own measures."""
+    return plain(device) if way == "plain" else time_to(target, SIZES[way], seed, device)
+
+
+def compare(once: Callable[[tuple[str, ...]], Found]) -> dict[str, Any]:
+    """The case's entry of the file; `once` makes one measurement, in a process of its own."""
+    loop = once(("pictures", "plain"))
     target = loop["distance"]
     found: dict[str, list[Found]] = {"plain": [loop]} | {size: [] for size in SIZES}
     for seed in SEEDS:
         for size in SIZES:
-            found[size].append(once("pictures", size, str(target), str(seed)))
+            found[size].append(once(("pictures", size, str(target), str(seed))))
     return {"found": found, "samples": SAMPLES, "ratio": ratios(found)}
 
 
 def ratios(found: dict[str, list[Found]]) -> dict[str, float]:
     """How many times sooner than the plain loop ours is there: the median over seeds, 0 where most never are."""
     reference = found["plain"][0]["seconds"]
-    times = {size: sorted(reference / each["seconds"] if each["seconds"] else 0.0 for each in found[size]) for size in SIZES}
-    return {size: each[len(each) // 2] for size, each in times.items()}
+    return {
+        size: statistics.median(reference / run["seconds"] if run["seconds"] else 0.0 for run in found[size])
+        for size in SIZES
+    }
