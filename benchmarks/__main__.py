@@ -50,7 +50,7 @@ def cases(device: str) -> dict[str, Case]:
     found["overhead"] = {name: ("overhead", name) for name in ("vae", "dcgan", "wgan_gp")}
     found["deviation"] = {"mixed": ("bound", "deviation")}
     found["busy"] = {way: ("busy", way) for way in ("all", "one")}
-    found["pictures"] = {way: ("pictures", way) for way in ("plain", *pictures.SIZES)}
+    found["pictures"] = {way: ("pictures", way) for way in ("plain", *pictures.WAYS)}
     return found
 
 

@@ -122,11 +122,18 @@ class Pictures:
 PICTURES = Pictures()
 
 
-def make_pictures(device: torch.device, size: int, seed: int = 0) -> Workload:
-    """The networks of `PICTURES` for images of `size` pixels."""
-    shape = {"hidden": PICTURES.hidden, "image_size": size, "width": PICTURES.width}
-    g = models.DenseEndsGenerator(PICTURES.latent, **shape, seed=seed)
-    d = models.DenseEndsDiscriminator(**shape, seed=seed + 1_000)
+def make_pictures(device: torch.device, size: int, seed: int = 0, enlarged: bool = False) -> Workload:
+    """The networks of `PICTURES` for images of `size` pixels.
+
+    enlarged: draw and judge at half the size, between fixed layers that enlarge and reduce. Digits were scanned at 28
+    pixels, so that those of 64 hold nothing finer than this.
+    """
+    shape = {"hidden": PICTURES.hidden, "image_size": size // 2 if enlarged else size, "width": PICTURES.width}
+    g: nn.Module = models.DenseEndsGenerator(PICTURES.latent, **shape, seed=seed)
+    d: nn.Module = models.DenseEndsDiscriminator(**shape, seed=seed + 1_000)
+    if enlarged:
+        g = nn.Sequential(g, nn.Upsample(scale_factor=2, mode="bilinear"))
+        d = nn.Sequential(nn.AvgPool2d(2), d)
 
     def step(players: Mapping[str, Player], batch: data.Batch, generator: torch.Generator) -> dict[str, Tensor]:
         fake = g(draws.normal(len(batch.x), PICTURES.latent, generator=generator))

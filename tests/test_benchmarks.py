@@ -122,11 +122,23 @@ def test_both_sizes_are_judged_on_one_scale(size: int) -> None:
 
 @pytest.mark.usefixtures("few_samples")
 def test_ours_is_trained_until_it_is_near_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = pictures.time_to(1e9, 28, 0, CPU)
-    assert 0 < found["seconds"] and found["distance"] <= 1e9 and found["updates"] == 20
+    found = pictures.time_to(1e9, "28 pixels", 0, CPU)
+    assert found["seconds"] > 0
+    assert found["updates"] == 20
     assert len(found["checks"]) == 1
     monkeypatch.setattr(pictures, "LIMIT", 0.0)
-    assert pictures.time_to(0.0, 28, 0, CPU)["seconds"] is None  # no generator is as near as that
+    assert pictures.time_to(0.0, "28 pixels", 0, CPU)["seconds"] is None  # no generator is as near as that
+
+
+@pytest.mark.parametrize("way", pictures.WAYS)
+def test_each_way_makes_images_of_its_size(way: str) -> None:
+    work = ours.make_pictures(CPU, **pictures.WAYS[way])
+    side, real = pictures.WAYS[way]["size"], work.batches.at(0, 0).x
+    assert real.shape[1:] == (1, side, side)
+    assert side == int(way.split()[0])
+    fake = work.players["generator"].module(torch.randn(len(real), ours.PICTURES.latent, generator=rng()))
+    assert fake.shape == real.shape
+    assert work.players["discriminator"].module(fake).shape == (len(real),)
 
 
 @pytest.mark.usefixtures("few_samples")
@@ -137,7 +149,8 @@ def test_the_plain_loop_is_judged_at_its_best(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pictures.Judge, "__call__", lambda self, generate: next(distances))
     monkeypatch.setattr(dcgan64, "train", lambda device, generator: iter(lambda: pictures.time.sleep(0.001), 0))
     found = pictures.plain(CPU)
-    assert found["distance"] == 3 and found["seconds"] == found["checks"][1]["seconds"]
+    assert found["distance"] == 3
+    assert found["seconds"] == found["checks"][1]["seconds"]
     assert 0.02 <= found["seconds"] < found["checks"][2]["seconds"]
 
 
@@ -151,10 +164,9 @@ def test_a_run_that_never_comes_near_counts_as_no_gain() -> None:
         return {"seconds": {"0": 10.0, "1": 30.0, "2": None}[words[3]], "distance": 12.0}
 
     entry = pictures.compare(once)
-    assert entry["ratio"] == {"64 pixels": 10.0, "28 pixels": 10.0}  # the median of 30, 10 and 0
-    assert seen[0] == ("pictures", "plain") and set(seen[1:]) == {
-        ("pictures", size, "12.5", str(seed)) for size in pictures.SIZES for seed in pictures.SEEDS
-    }
+    assert entry["ratio"] == dict.fromkeys(pictures.WAYS, 10.0)  # the median of 30, 10 and 0
+    assert seen[0] == ("pictures", "plain")
+    assert set(seen[1:]) == {("pictures", way, "12.5", str(n)) for way in pictures.WAYS for n in pictures.SEEDS}
 
 
 # What is printed is what was measured.
