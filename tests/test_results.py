@@ -15,7 +15,8 @@ BOOK = Path(__file__).resolve().parent.parent / "book"
 PAGE = (BOOK / "results.md").read_text()
 CELL = re.compile(r"^```\{code-cell\} python\n(?::[^\n]*\n)*(.*?)^```$", re.DOTALL | re.MULTILINE)
 DIGIT = re.compile(r"[0-9]")
-PLAIN = {-1, 0, 1, 2, 3, 60, 100, 1.0, 1e-9}  # places, indices, percent, seconds of a minute
+NAMES = re.compile(r"float32|sec-[\w-]+|[\w-]+\.ipynb|\bL1\b")  # that have a digit and are no number
+PLAIN = {-1, 0, 1, 2, 3, 60, 100, 1e-9}  # places, indices, percent, seconds of a minute
 
 
 def typed_in_prose(page: str) -> list[str]:
