@@ -9,7 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from gennotes.models import DCGANDiscriminator, DCGANGenerator, ResizeConv2d
+from gennotes import explorers, losses, train
+from gennotes.models import (
+    DCGANDiscriminator,
+    DCGANGenerator,
+    DenseEndsDiscriminator,
+    DenseEndsGenerator,
+    MinibatchStd,
+    Pixels,
+    ResizeConv2d,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -357,3 +366,239 @@ def test_a_size_that_is_not_4_or_7_doubled_is_refused(kind: type[nn.Module], siz
 def test_arguments_out_of_range_are_refused(kind: type[nn.Module], wrong: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         kind(**wrong)
+
+
+# The guidelines, broken one at a time.
+
+
+def kinds(network: nn.Module) -> list[type]:
+    return [type(layer) for layer in network.layers]
+
+
+def test_a_guideline_that_is_broken_changes_the_layers_it_names_and_no_other() -> None:
+    paper, leaky = DCGANGenerator(width=4), DCGANGenerator(width=4, slope=0.2)
+    assert [nn.ReLU if kind is nn.LeakyReLU else kind for kind in kinds(leaky)] == kinds(paper)
+    assert kinds(leaky).count(nn.LeakyReLU) == 2
+    assert nn.LeakyReLU not in kinds(paper)
+    paper, bent = DCGANDiscriminator(width=4), DCGANDiscriminator(width=4, slope=0.0)
+    assert [nn.LeakyReLU if kind is nn.ReLU else kind for kind in kinds(bent)] == kinds(paper)
+    assert kinds(bent).count(nn.ReLU) == 2
+    pooled = DCGANDiscriminator(width=4, pooling=True)
+    assert [kind for kind in kinds(pooled) if kind is not nn.MaxPool2d] == kinds(paper)
+    assert {layer.stride for layer in pooled.layers if isinstance(layer, nn.Conv2d)} == {(1, 1)}
+    assert {layer.stride for layer in paper.layers if isinstance(layer, nn.Conv2d)} == {(2, 2)}
+
+
+@pytest.mark.parametrize("size", MAPS)
+def test_pooling_halves_the_side_as_strides_do(size: int) -> None:
+    x, sides = normal(2, 1, size, size).tanh(), []
+    pooled = DCGANDiscriminator(size, width=4, pooling=True)
+    for layer in pooled.layers:
+        x = layer(x)
+        if isinstance(layer, nn.MaxPool2d):
+            sides.append((x.shape[1], x.shape[2]))
+    assert sides == MAPS[size][::-1]
+    assert x.shape == (2, 1)
+
+
+def pooling_28(x: Tensor, parameters: list[Tensor]) -> Tensor:
+    """The largest of each 2×2, as a maximum over four grids of every second pixel."""
+    w1, bias1, w2, scale2, shift2, w3, bias3 = parameters
+
+    def halved(h: Tensor) -> Tensor:
+        return torch.stack([h[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)]).amax(0)
+
+    h = halved(F.conv2d(x, w1, bias1, padding=1))
+    h = torch.maximum(h, 0.2 * h)
+    h = batch_norm(halved(F.conv2d(h, w2, padding=1)), scale2, shift2)
+    h = torch.maximum(h, 0.2 * h)
+    return h.reshape(len(h), -1) @ w3[0] + bias3
+
+
+def test_a_pooling_discriminator_has_the_layers_of_its_formula() -> None:
+    network, draw = DCGANDiscriminator(width=4, pooling=True).double(), torch.Generator().manual_seed(0)
+    parameters = [nn.init.normal_(p, 0, 0.5, draw) for p in network.parameters()]
+    x = inputs(network).double()
+    assert_close(network(x), pooling_28(x, parameters), rtol=1e-9, atol=1e-12)
+    for place, wrong in ((1, nn.AvgPool2d(2)), (5, nn.ReLU())):
+        kept, network.layers[place] = network.layers[place], wrong
+        assert not torch.allclose(network(x), pooling_28(x, parameters), rtol=1e-3)
+        network.layers[place] = kept
+
+
+@pytest.mark.parametrize("kind", [*KINDS, DenseEndsGenerator, DenseEndsDiscriminator])
+@pytest.mark.parametrize("slope", [-0.1, 1.0])
+def test_a_slope_out_of_range_is_refused(kind: type[nn.Module], slope: float) -> None:
+    with pytest.raises(ValueError, match=f"slope={slope}: give 0 for ReLU"):
+        kind(slope=slope)
+
+
+# Spectral norm.
+
+
+def spectral(kind: type[nn.Module] = DCGANDiscriminator, **given: object) -> nn.Module:
+    return kind(width=8, batch_norm=False, spectral_norm=True, **given)
+
+
+def largest(network: nn.Module) -> list[float]:
+    """The largest singular value of each weight that the network uses, as a matrix with a row an output."""
+    weights = [layer.weight for layer in network.layers if isinstance(layer, nn.Conv2d | nn.Linear)]
+    return [torch.linalg.svdvals(w.detach().double().flatten(1))[0].item() for w in weights]
+
+
+@pytest.mark.parametrize("kind", [DCGANDiscriminator, DenseEndsDiscriminator])
+def test_with_spectral_norm_the_largest_singular_value_of_each_weight_is_1(kind: type[nn.Module]) -> None:
+    network = spectral(kind)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(50)  # the norm takes any scale off
+        for _ in range(100):
+            network(normal(2, 1, 28, 28))
+    assert largest(network) == pytest.approx([1] * len(largest(network)), abs=1e-3)
+    free = kind(width=8, batch_norm=False)  # what the check rejects: weights as they come, and doubled ones
+    assert max(abs(value - 1) for value in largest(free)) > 0.1
+    network.eval()  # or a look at the weight would go a step on
+    with torch.no_grad():
+        network.layers[0].parametrizations.weight[0]._u.mul_(0.9)
+    assert largest(network)[0] != pytest.approx(1, abs=1e-3)
+
+
+def test_an_evaluating_network_leaves_the_estimate_alone() -> None:
+    network, x = spectral().eval(), normal(2, 1, 28, 28)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert torch.equal(network(x), network(x))
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def trained(steps: int, **given: object) -> tuple[nn.Module, train.Player, train.Run]:
+    """A discriminator with spectral norm that learns to tell noise from black, in the loop and with an average."""
+    network = spectral()
+    x = normal(8, 1, 28, 28).tanh()
+
+    class Noise:
+        def at(self, step: int, seed: int) -> object:
+            return train.dataclasses.make_dataclass("Batch", ["x"])(x)
+
+    def step(players: dict, batch: object, generator: torch.Generator) -> dict[str, Tensor]:
+        loss = losses.discriminator(network(batch.x), network(-torch.ones_like(batch.x)))
+        players["d"].minimise(loss)
+        return {"loss": loss}
+
+    player = train.Player(network, lr=1e-3, ema=0.5)
+    run = train.fit(step, {"d": player}, Noise(), steps=steps, seed=0, progress=False, **given)
+    return network, player, run
+
+
+def test_spectral_norm_trains_in_the_loop_with_an_average_and_is_picked_up_from_its_state() -> None:
+    network, player, run = trained(6)
+    assert run.history.records["loss"][-1] < run.history.records["loss"][0]
+    again, other, _ = trained(6, resume=trained(3)[2])
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+    for name, tensor in player.averaged.state_dict().items():
+        assert torch.equal(tensor, other.averaged.state_dict()[name]), name
+    assert not player.averaged.training
+    weights = network.layers[0].parametrizations.weight
+    means = player.averaged.layers[0].parametrizations.weight
+    assert torch.equal(weights[0]._u, means[0]._u)  # a buffer is copied, a weight averaged
+    assert not torch.equal(weights.original, means.original)
+
+
+# Fully connected ends.
+
+
+def dense_generator_28(z: Tensor, parameters: list[Tensor]) -> Tensor:
+    w0, scale0, shift0, *rest = parameters
+    h = (z @ w0.T).unsqueeze(2).unsqueeze(3)
+    return generator_28(batch_norm(h, scale0, shift0).clamp(min=0).flatten(1), rest)
+
+
+def dense_discriminator_28(x: Tensor, parameters: list[Tensor], power: float = 0.5, told: float = 1.0) -> Tensor:
+    w1, bias1, w2, scale2, shift2, w3, scale3, shift3, w4, bias4 = parameters
+    units = discriminator_28(x, [w1, bias1, w2, scale2, shift2, torch.eye(w3.shape[1]).to(w3)[:1], bias4[:0].sum()])
+    assert units.shape == (len(x),)  # the formula above, of which only the first unit is kept
+    h = F.conv2d(x, w1, bias1, stride=2, padding=1)
+    h = torch.maximum(h, 0.2 * h)
+    h = batch_norm(F.conv2d(h, w2, stride=2, padding=1), scale2, shift2)
+    h = torch.maximum(h, 0.2 * h).flatten(1) @ w3.T
+    h = batch_norm(h.unsqueeze(2).unsqueeze(3), scale3, shift3).flatten(1)
+    h = torch.maximum(h, 0.2 * h)
+    deviation = (((h - h.mean(0)) ** 2).mean(0) + 1e-8).pow(power).mean()
+    return torch.cat([h, told * deviation.expand(len(h), 1)], 1) @ w4[0] + bias4
+
+
+def randomised(network: nn.Module) -> list[Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    return [nn.init.normal_(p, 0, 0.5, draw) for p in network.double().parameters()]
+
+
+def test_dense_ends_have_the_layers_of_their_formulas() -> None:
+    generator, discriminator = DenseEndsGenerator(100, (12,), width=8), DenseEndsDiscriminator((12,), width=8)
+    z, x = normal(6, 100).double(), normal(6, 1, 28, 28).tanh().double()
+    parameters = randomised(generator)
+    assert_close(generator(z), dense_generator_28(z, parameters), rtol=1e-9, atol=1e-12)
+    for wrong in (1, 4):  # the scales of two batch norms, in reverse
+        swapped = [p.flip(0) if i == wrong else p for i, p in enumerate(parameters)]
+        assert not torch.allclose(generator(z), dense_generator_28(z, swapped), rtol=1e-3)
+    parameters = randomised(discriminator)
+    assert_close(discriminator(x), dense_discriminator_28(x, parameters), rtol=1e-9, atol=1e-12)
+    for wrong in ({"power": 1.0}, {"told": 0.0}):  # a variance for the deviation, and none at all
+        assert not torch.allclose(discriminator(x), dense_discriminator_28(x, parameters, **wrong), rtol=1e-3)
+
+
+def test_without_hidden_layers_dense_ends_are_the_dcgan() -> None:
+    pairs = [
+        (DenseEndsGenerator(7, (), 32, width=4, seed=3), DCGANGenerator(7, 32, width=4, seed=3), normal(4, 7)),
+        (
+            DenseEndsDiscriminator((), False, 32, width=4, seed=3),
+            DCGANDiscriminator(32, width=4, seed=3),
+            normal(4, 1, 32, 32),
+        ),
+    ]
+    for dense, plain, x in pairs:
+        assert kinds(dense) == kinds(plain)
+        assert torch.equal(dense(x), plain(x))
+    assert MinibatchStd in kinds(DenseEndsDiscriminator(()))
+
+
+@pytest.mark.parametrize("size", MAPS)
+def test_dense_ends_take_any_size_that_the_dcgan_takes(size: int) -> None:
+    images = DenseEndsGenerator(5, (6, 7), size, width=4, channels=3)(normal(2, 5))
+    assert images.shape == (2, 3, size, size)
+    assert DenseEndsDiscriminator((6, 7), image_size=size, width=4, channels=3)(images).shape == (2,)
+
+
+@pytest.mark.parametrize("kind", [DenseEndsGenerator, DenseEndsDiscriminator])
+def test_the_initial_weights_of_dense_ends_are_those_of_the_paper(kind: type[nn.Module]) -> None:
+    network = kind()
+    norms = [layer for layer in network.layers if isinstance(layer, nn.BatchNorm1d)]
+    assert len(norms) == 1
+    unit = (norms[0].weight.detach() - 1) / 0.02
+    assert abs(unit.mean()) < 5 / len(unit) ** 0.5
+    assert unit.std().item() == pytest.approx(1, abs=5 / (2 * len(unit)) ** 0.5)
+    network.layers = nn.Sequential(*(layer for layer in network.layers if layer is not norms[0]))
+    assert weights_are_the_papers(network)
+    assert not weights_are_the_papers(network.apply(variance_for_deviation))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "said"),
+    [
+        (DenseEndsGenerator, {"latent": 0}, r"0 units to hidden=\(512,\): give each layer at least 1 unit"),
+        (DenseEndsGenerator, {"hidden": (3, 0)}, r"64 units to hidden=\(3, 0\)"),
+        (DenseEndsDiscriminator, {"hidden": (0,)}, r"3136 units to hidden=\(0,\)"),
+        (DenseEndsGenerator, {"image_size": 30}, "image_size=30 is not 4 or 7 doubled"),
+        (DenseEndsDiscriminator, {"width": 0}, "width=0, channels=1: give each at least 1"),
+    ],
+)
+def test_dense_ends_refuse_arguments_out_of_range(kind: type[nn.Module], wrong: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        kind(**wrong)
+
+
+def test_pixels_go_from_minus_1_to_0_and_from_1_to_1_and_into_the_page() -> None:
+    assert_close(Pixels()(torch.tensor([-1.0, 0.0, 0.5, 1.0])), torch.tensor([0.0, 0.5, 0.75, 1.0]))
+    shown = nn.Sequential(DenseEndsGenerator(3, (4,), width=2), Pixels())
+    packed = explorers.pack(shown, torch.zeros(1, 3))
+    assert packed.content["outputs"][0]["shape"] == [1, 1, 28, 28]
+    assert shown.eval()(normal(5, 3)).min() >= 0

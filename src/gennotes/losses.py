@@ -126,6 +126,22 @@ def iwae(log_w: Tensor) -> Tensor:
     return torch.logsumexp(log_w, 0) - math.log(len(log_w))
 
 
+def l1(output: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error of each image, 1/D Σ_i |ŷ_i − y_i|, in the units of a pixel: at most 2 for the range [-1, 1].
+
+    output, target: images (B, ...) of one shape and range. What minimises its expectation is, pixel by pixel, a median
+    of the targets that an input has.
+    Returns (B,), the mean over an image's D numbers; the mean over the batch is the caller's.
+    Raises ValueError if the shapes differ: broadcasting would compare each image with others.
+    Source: Isola et al. 2017, eq. 3, with λ = 100 for the mean over pixels, as the authors' code takes it.
+    """
+    if output.shape != target.shape or output.dim() < 2:
+        raise ValueError(
+            f"l1 got {tuple(output.shape)} and {tuple(target.shape)}; give two batches of one shape, (B, ...)"
+        )
+    return (_wide(output) - _wide(target)).abs().flatten(1).mean(1)
+
+
 # ------------------------------------------------------------------------------------------------ adversarial players
 
 

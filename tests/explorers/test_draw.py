@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import anywidget
 import numpy as np
 import pytest
 import torch
@@ -167,6 +168,11 @@ def judged(sheet: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return Judge()(*pair).sigmoid().numpy().ravel()
 
 
+def percent(chances: np.ndarray) -> int:
+    """How many in a hundred are taken for real; a half is rounded up."""
+    return int(100 * (chances > 0.5).mean() + 0.5)
+
+
 def whole(example: int) -> np.ndarray:
     return np.round(255 * material()["examples"][example]).astype(int)
 
@@ -309,14 +315,14 @@ def test_the_eraser_takes_away_and_the_width_is_chosen(plain):
     assert np.abs(before - covered([(3, 8), (13, 8)], 4.0, SIDE)).max() <= 12
     plain.press("Eraser")
     plain.press("stroke of 1.5 pixels")
-    plain.stroke((8, 2), (8, 14))
-    gone = covered([(8, 2), (8, 14)], 1.5, SIDE)
+    plain.stroke((8.5, 2), (8.5, 14))
+    gone = covered([(8.5, 2), (8.5, 14)], 1.5, SIDE)
     wanted = np.minimum(before, 255 - gone)
     assert np.abs(plain.sheet() - wanted).max() <= 12
     assert plain.sheet()[8, 8] == 0
     assert np.abs(plain.answer()[..., 0] - translated(plain.sheet())[0]).max() <= FLOAT16
     plain.press("Pen")
-    plain.stroke((8, 2), (8, 14))
+    plain.stroke((8.5, 2), (8.5, 14))
     assert plain.sheet()[8, 8] == 255
 
 
@@ -400,12 +406,12 @@ def test_drawing_by_keyboard(desk):
     desk.page.locator(".gn-field").focus()
     desk.keys("ArrowLeft", "ArrowLeft", "ArrowUp")
     assert not desk.sheet().any()  # the pen is lifted
-    begin = (6.5, 4.5)  # the middle of what can be drawn on is (8.5, 5.5)
+    begin = (5.5, 3.5)  # the middle of what can be drawn on is (7.5, 4.5)
     desk.keys("Space", "Shift+ArrowRight", "PageDown", "ArrowDown")
-    ends = [begin, (10.5, 4.5), (11.5, 5.5), (11.5, 6.5)]
+    ends = [begin, (9.5, 3.5), (10.5, 4.5), (10.5, 5.5)]
     assert np.abs(desk.sheet() - covered(ends, 2.5)).max() <= 1
     label = desk.page.locator(".gn-field").get_attribute("aria-label")
-    assert label.startswith("pen in row 7, column 12, ink 100 %, lowered.")
+    assert label.startswith("pen in row 6, column 11, ink 100 %, lowered.")
     desk.keys("Space", "ArrowDown", "ArrowDown")
     drawn = desk.sheet()
     assert np.abs(drawn - covered(ends, 2.5)).max() <= 1
@@ -417,7 +423,7 @@ def test_drawing_by_keyboard(desk):
     desk.keys("Control+Shift+z")
     assert (desk.sheet() != drawn).any()
     desk.keys("Control+z", "e", "Enter", "Home", "Enter", "p")
-    erased = covered([ends[-1], (10.5, 5.5)], 2.5)
+    erased = covered([ends[-1], (9.5, 4.5)], 2.5)
     assert np.abs(desk.sheet() - np.minimum(drawn, 255 - erased)).max() <= 1
     assert np.abs(desk.answer()[..., 0] - translated(desk.sheet())[0]).max() <= FLOAT16
     assert not desk.data("values")["pen"]["erases"]
@@ -441,13 +447,13 @@ def test_what_is_shown_is_said_once_all_rests(desk):
     desk.page.locator(".gn-field").focus()
     desk.keys("Space", "ArrowRight")
     spoken = desk.page.locator("[aria-live]")
-    assert spoken.text_content() == "pen lowered, pen in row 6, column 9, ink 100 %"
+    assert spoken.text_content() == "pen lowered, pen in row 5, column 8, ink 100 %"
     desk.keys("Space")
-    assert spoken.text_content() == "lifted, pen in row 6, column 10, ink 100 %"
+    assert spoken.text_content() == "lifted, pen in row 5, column 9, ink 100 %"
     desk.page.wait_for_function("document.querySelector('[aria-live]').textContent.includes('inked')")
     inked = (desk.sheet() > 0).sum()
-    share = round(100 * (judged(desk.sheet(), translated(desk.sheet())[0]) > 0.5).mean())
-    wanted = f"pen in row 6, column 10, ink 100 %. {inked} pixels inked; {share} % of the patches taken for real."
+    share = percent(judged(desk.sheet(), translated(desk.sheet())[0]))
+    wanted = f"pen in row 5, column 9, ink 100 %. {inked} pixels inked; {share} % of the patches taken for real."
     assert spoken.text_content() == wanted
 
 
@@ -488,12 +494,12 @@ def test_the_map_of_patches_is_the_sigmoid_of_torchs_logits(desk):
     turned = wanted.reshape(4, 4).T.ravel()
     assert min(np.abs(chances(desk) - mistake).max() for mistake in (swapped, turned, 1 - wanted)) > 0.1
     truth = judged(whole(0), np.round(255 * material()["answers"][0, 0]))
-    shares = [f"{round(100 * (each > 0.5).mean())} % real" for each in (wanted, truth)]
+    shares = [f"{percent(each)} % real" for each in (wanted, truth)]
     assert desk.page.locator(".gn-answer .gn-number").all_inner_texts() == shares
     desk.stroke((3, 2), (12, 8))
     wanted = judged(desk.sheet(), translated(desk.sheet())[0])
     assert np.abs(chances(desk) - wanted).max() < 0.01
-    assert f"{round(100 * (wanted > 0.5).mean())} % of the patches" in desk.page.locator(".gn-sentence").inner_text()
+    assert f"{percent(wanted)} % of the patches" in desk.page.locator(".gn-sentence").inner_text()
 
 
 def test_a_patch_is_blue_where_it_is_taken_for_real_and_orange_elsewhere(desk):
@@ -521,9 +527,9 @@ def test_a_patch_that_is_looked_at_is_told_and_framed(desk):
     frame.hover(position={"x": 0.6 * frame.bounding_box()["width"], "y": 0.3 * frame.bounding_box()["height"]})
     desk.settle()
     sentence = desk.page.locator(".gn-sentence")
-    assert sentence.inner_text().endswith(
-        f"patch 2, 3 of translation: D gives {chances(desk)[6]:.2f} to real, from the 10 × 10 pixels in the frame."
-    )
+    chance = f"real with probability {chances(desk)[6]:.2f}"
+    said = f"patch 2, 3 of translation: {chance}, says D of the 10 × 10 pixels in the frame."
+    assert sentence.inner_text().endswith(said)
     framed = (Opened.rgba(desk, ".gn-patches") != before).any(-1)
     rows, columns = np.flatnonzero(framed.any(1)), np.flatnonzero(framed.any(0))
     pixel = framed.shape[0] / SIDE
@@ -535,7 +541,7 @@ def test_a_patch_that_is_looked_at_is_told_and_framed(desk):
     for key in ("ArrowDown", "ArrowDown", "PageDown", "ArrowRight"):
         frame.press(key)
     desk.settle()
-    assert f"patch 4, 3 of translation: D gives {chances(desk)[14]:.2f}" in sentence.inner_text()
+    assert f"patch 4, 3 of translation: real with probability {chances(desk)[14]:.2f}" in sentence.inner_text()
 
 
 def conv(kernel: int, stride: int, padding: int) -> nn.Conv2d:
@@ -677,7 +683,8 @@ def test_on_a_phone_nothing_goes_over_the_edge_and_axe_finds_nothing(browser, tm
     if scheme == "dark":
         desk.page.add_style_tag(
             content=""":root { --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af;
-            --pst-color-surface: #29313d; --pst-color-background: #14181e; --pst-color-border: #48566b;
+            --pst-color-surface: #29313d; --pst-color-background: #14181e;
+            --pst-color-border: #48566b;
             --pst-color-primary: #3fb1c5 }
             body { background: #14181e }"""
         )
@@ -710,7 +717,6 @@ def test_targets_are_large_enough(desk, browser, tmp_path, explorer):
 def test_python_and_the_page_follow_each_other(browser, explorer):
     page = hosted(browser, explorer).page
     page.evaluate("pixels => model.set('drawn', pixels)", whole(1).ravel().tolist())  # as a change in Python arrives
-    shown = Opened.rgba(as_page(page), ".gn-field .gn-picture")[..., 0]
     page.wait_for_function("JSON.parse(document.querySelector('.gn-explorer').dataset.values).origin === 1")
     shown = Opened.rgba(as_page(page), ".gn-field .gn-picture")[..., 0]
     assert np.array_equal(shown[:ROWS], whole(1)[:ROWS])
@@ -735,7 +741,8 @@ def as_page(page) -> Opened:
 
 
 def test_drawn_is_a_trait(explorer):
-    copy = make()
+    names = set(explorer.trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names())
+    copy = DrawExplorer(**{name: getattr(explorer, name) for name in names if not name.startswith("_")})
     copy.drawn = [7] * SIDE**2
     assert json.dumps(copy.drawn[:2]) == "[7, 7]"
     with pytest.raises(traitlets.TraitError, match="drawn has 3 numbers; give 256 whole numbers from 0 to 255"):

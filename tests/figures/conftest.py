@@ -225,6 +225,21 @@ def _line_matrix() -> np.ndarray:
     return padded[:, 1:-1]
 
 
+def _patches(digits: np.ndarray) -> style.Figure:
+    sizes = np.zeros((32, 32))
+    sizes[4:20, 8:24] = np.random.default_rng(0).random((16, 16))
+    return figures.patch_reach(
+        {"16 pixels": (sizes, 16), "1 pixel": (np.eye(32)[3][:, None] * np.eye(32)[5], 1)}, "Two logits"
+    )
+
+
+def _scores(digits: np.ndarray) -> style.Figure:
+    rng, names = np.random.default_rng(0), ("mean absolute error", "Fréchet distance", "sharpness", "agreement")
+    recipes = ("L1", "GAN", "L1 + cGAN", "L1 + cGAN, no skips")
+    found = {recipe: {name: rng.random(5) for name in names} for recipe in recipes}
+    return figures.recipe_scores(found, "What each loss is good for", {"sharpness": 1.0})
+
+
 FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
     "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
@@ -271,7 +286,11 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "game_paths": _paths,
     "points_in_time": _in_time,
     "norms": _norms,
+    "patch_reach": _patches,
+    "recipe_scores": _scores,
+    "translation_diagram": lambda x: figures.translation_diagram(x[0], x[1], x[2]),
     "transport_plan": _plan,
+    "unet_diagram": lambda x: figures.unet_diagram([(12, 16), (24, 8), (48, 4), (96, 2), (96, 1)], "A U-Net"),
     "value_surfaces": _value_surfaces,
     "weight_histograms": _weights,
     "loss_against_quality": _losses,

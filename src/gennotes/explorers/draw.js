@@ -166,7 +166,7 @@ class DrawView extends View {
     const alt = this.model.get("alt");
     this.shown = this.generators.map((generator, k) => {
       const words = names.length > 1 ? `${alt} by ${names[k]}` : alt;
-      return { generator, ...this.buildAnswer(words, names[k], planes) };
+      return Object.assign(this.buildAnswer(words, names[k], planes), { generator });
     });
     if (this.answers.length) {
       this.truth = this.buildAnswer("the true answer of the example", "true answer", planes);
@@ -193,6 +193,7 @@ class DrawView extends View {
     const { frame, name } = answer;
     answer.map = new PatchMap(this.model.get("places"));
     frame.append(answer.map.canvas);
+    frame.tabIndex = -1;
     frame.setAttribute("role", "application");
     frame.setAttribute("aria-roledescription", "map of patches");
     frame.setAttribute("aria-label", `what D says of ${name}; arrow keys move from patch to patch`);
@@ -474,7 +475,7 @@ class DrawView extends View {
     const chance = chances[row * map.columns.fields.length + column];
     const length = ([low, high]) => Math.min(high, this.side) - Math.max(low, 0);
     const field = `${length(map.rows.fields[row])} × ${length(map.columns.fields[column])}`;
-    return `patch ${row + 1}, ${column + 1} of ${name}: D gives ${chance.toFixed(2)} to real, from the ${field} pixels in the frame`;
+    return `patch ${row + 1}, ${column + 1} of ${name}: real with probability ${chance.toFixed(2)}, says D of the ${field} pixels in the frame`;
   }
 
   /** Says what is shown once all has come to rest. */

@@ -16,7 +16,7 @@ from .images import data_uri, mosaic
 from .network import PAGE_LIMIT, Network, pack
 
 FULL = 255  # a pixel of the sheet is a whole number from 0, the ground, to this, full ink
-POSTER_ROWS = 4  # examples on the poster
+POSTER_EXAMPLES = 4
 
 
 class DrawExplorer(Explorer):
@@ -105,6 +105,7 @@ def draw(
         raise ValueError(f"widths is {widths!r}; give at least one positive number of pixels")
     sheets = _coarse(drawings, block)
     drawings = _fine(sheets, block)  # what the page will translate, to the last bit
+    bounds = _free(free, side, block)
 
     networks = dict(generator) if isinstance(generator, Mapping) else {"translation": generator}
     if not networks:
@@ -113,34 +114,20 @@ def draw(
     planes = {stack.shape[1] for stack in pictures.values()}
     if len(planes) > 1:
         raise ValueError(
-            f"generators give {sorted(planes)} planes; give all of them grey pictures, or all of them colours"
+            "some generators give 1 plane and some 3; give all of them grey pictures, or all of them colours"
         )
     truths = None if answers is None else _answers(answers, (count, *planes, side, side))
-    places, judge = None, None
-    if discriminator is not None:
-        places = _places(discriminator, drawings[:1], next(iter(pictures.values()))[:1])
-    packed = {name: _pack(network, (_tensor(drawings[:1], network),), ["x"], "y") for name, network in networks.items()}
-    if discriminator is not None:
-        pair = (_tensor(drawings[:1], discriminator), _tensor(next(iter(pictures.values()))[:1], discriminator))
-        judge = _pack(discriminator, pair, ["x", "y"], "logits")
-    sizes = {
-        **{name: each.characters for name, each in packed.items()},
-        "discriminator": judge.characters if judge else 0,
-    }
-    if sum(sizes.values()) > PAGE_LIMIT:
-        parts = ", ".join(f"{name} {characters:,}" for name, characters in sizes.items())
-        raise ValueError(
-            f"the networks need {sum(sizes.values()):,} characters ({parts}), the page's limit is {PAGE_LIMIT:,}; "
-            "use narrower or fewer networks"
-        )
+    pair = (drawings[:1], next(iter(pictures.values()))[:1])  # as the discriminator takes it
+    places = None if discriminator is None else _places(discriminator, *pair)
+    packed, judge = _pack(networks, discriminator, *pair)
     return DrawExplorer(
         side=side,
         block=block,
         drawn=sheets[0].ravel().tolist(),
-        free=_free(free, side, block),
+        free=bounds,
         widths=[float(width) for width in widths],
         ink=float(ink),
-        generators=[each.content for each in packed.values()],
+        generators=[each.content for each in packed],
         names=list(networks),
         judge=judge.content if judge else None,
         places=places,
@@ -216,9 +203,7 @@ def _translate(network: nn.Module, name: str, drawings: np.ndarray) -> np.ndarra
         with evaluating(network):
             made = [network(one[None]) for one in _tensor(drawings, network)]
     except RuntimeError as error:
-        raise ValueError(
-            f"generator {name!r} does not take a drawing of shape (1, 1, {side}, {side}): {error}"
-        ) from error
+        raise ValueError(f"generator {name!r} does not take a drawing (1, 1, {side}, {side}): {error}") from error
     if made[0].ndim != 4 or made[0].shape not in {(1, 1, side, side), (1, 3, side, side)}:
         raise ValueError(
             f"generator {name!r} gives {tuple(made[0].shape)} for a drawing (1, 1, {side}, {side}); "
@@ -242,16 +227,34 @@ def _answers(answers: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return truths
 
 
-def _pack(network: nn.Module, example: tuple[torch.Tensor, ...], inputs: list[str], output: str) -> Network:
-    return pack(network, example, inputs=inputs, outputs=[output])
+def _pack(
+    networks: dict[str, nn.Module], discriminator: nn.Module | None, drawing: np.ndarray, picture: np.ndarray
+) -> tuple[list[Network], Network | None]:
+    """All networks for the page, after a look at how long they are together."""
+    packed = {
+        name: pack(network, _tensor(drawing, network), inputs=["x"], outputs=["y"])
+        for name, network in networks.items()
+    }
+    judge = None
+    if discriminator is not None:
+        pair = (_tensor(drawing, discriminator), _tensor(picture, discriminator))
+        judge = pack(discriminator, pair, inputs=["x", "y"], outputs=["logits"])
+    sizes = {name: network.characters for name, network in packed.items()}
+    sizes["discriminator"] = judge.characters if judge else 0
+    if sum(sizes.values()) > PAGE_LIMIT:
+        parts = ", ".join(f"{name} {characters:,}" for name, characters in sizes.items())
+        raise ValueError(
+            f"the networks need {sum(sizes.values()):,} characters ({parts}), the page's limit is {PAGE_LIMIT:,}; "
+            "use narrower or fewer networks"
+        )
+    return list(packed.values()), judge
 
 
 def _places(discriminator: nn.Module, drawing: np.ndarray, picture: np.ndarray) -> dict[str, Any]:
     """Where the patches of a discriminator lie, as patches.js takes it."""
     x, y = _tensor(drawing, discriminator), _tensor(picture, discriminator)
     side = x.shape[-1]
-    noise = torch.linspace(0.2, 0.8, y.numel()).reshape(y.shape).to(y)  # nowhere saturated
-    y = noise.requires_grad_()
+    y = torch.linspace(0.2, 0.8, y.numel()).reshape(y.shape).to(y).requires_grad_()  # nowhere black or white
     try:
         with evaluating(discriminator), torch.enable_grad():
             logits = discriminator(x, y)
@@ -299,10 +302,9 @@ def _axis(extents: list[tuple[int, int]], side: int) -> dict[str, Any]:
 
 
 def _poster(drawings: np.ndarray, pictures: list[np.ndarray], truths: np.ndarray | None) -> np.ndarray:
-    """A row for each of the first examples: the drawing, its translations, and the true answer."""
+    """The first examples, two to a row: the drawing, its translations, and the true answer."""
     planes = pictures[0].shape[1]
     columns = [np.repeat(drawings[:, None], planes, 1), *pictures, *([] if truths is None else [truths])]
-    rows = np.stack([column[:POSTER_ROWS] for column in columns], 1)  # (rows, columns, C, S, S)
+    rows = np.stack([column[:POSTER_EXAMPLES] for column in columns], 1)  # (examples, columns, C, S, S)
     tiles = rows.reshape(-1, *rows.shape[2:]).transpose(0, 2, 3, 1)
-    across = len(columns) * (1 if len(columns) > 2 else 2)
-    return mosaic(tiles.clip(0, 1)[..., 0] if planes == 1 else tiles.clip(0, 1), across)
+    return mosaic(tiles[..., 0] if planes == 1 else tiles, len(columns) * min(2, len(rows)))

@@ -32,6 +32,7 @@ from gennotes.figures.pictures import (
 )
 from gennotes.figures.style import use
 from gennotes.figures.taxonomy import model_taxonomy
+from gennotes.figures.translation import patch_reach, recipe_scores, translation_diagram, unet_diagram
 from gennotes.figures.transport import transport_plan
 
 __all__ = [
@@ -71,16 +72,20 @@ __all__ = [
     "neighbour_distances",
     "norms",
     "overlap_maps",
+    "patch_reach",
     "points_in_time",
     "posteriors",
     "prior_grid",
     "rate_distortion",
+    "recipe_scores",
     "reconstructions",
     "score_surface",
     "seed_dots",
     "shares_by_class",
+    "translation_diagram",
     "transport_plan",
     "traversal",
+    "unet_diagram",
     "use",
     "vae_diagram",
     "value_surfaces",

@@ -7,6 +7,7 @@ from gennotes.models.evaluation import evaluating
 from gennotes.models.gan import MaxoutMLP, MinibatchStd, NormalisedMLP, Packed
 from gennotes.models.lipschitz import clip_weights, lipschitz_bound
 from gennotes.models.mlp import MLP, scatter_bends
+from gennotes.models.pix2pix import PatchGAN, Signed, UNet, receptive_field
 from gennotes.models.resize import ResizeConv2d
 from gennotes.models.vae import VAE, GaussianHead, reparameterise
 
@@ -23,11 +24,15 @@ __all__ = [
     "MinibatchStd",
     "NormalisedMLP",
     "Packed",
+    "PatchGAN",
     "Pixels",
     "ResizeConv2d",
+    "Signed",
+    "UNet",
     "clip_weights",
     "evaluating",
     "lipschitz_bound",
+    "receptive_field",
     "reparameterise",
     "scatter_bends",
 ]

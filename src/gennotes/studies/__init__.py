@@ -26,10 +26,12 @@ from gennotes.studies import collapse as collapse  # a chapter reads a study's s
 from gennotes.studies import cost as cost
 from gennotes.studies import critics as critics
 from gennotes.studies import dcgan as dcgan
+from gennotes.studies import dcgan_guidelines as dcgan_guidelines
 from gennotes.studies import grid as grid
 from gennotes.studies import latent_space as latent_space
 from gennotes.studies import modes as modes
 from gennotes.studies import modes_protocol as modes_protocol
+from gennotes.studies import pix2pix as pix2pix
 from gennotes.studies import vae as vae
 
 FOLDER = Path("measurements")  # seen from a chapter, which runs in book/
