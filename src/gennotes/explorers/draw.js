@@ -144,16 +144,13 @@ class DrawView extends View {
   }
 
   buildTools() {
-    const choice = (name, content, words, choose) => {
-      const button = makeButton(content, choose);
-      button.setAttribute("aria-label", words);
-      return button;
-    };
     this.tools = [false, true].map((erases) => [erases, makeButton(erases ? "Eraser" : "Pen", () => this.hold({ erases }))]);
     this.sizes = this.widths.map((width) => {
       const dot = make("span", { class: "gn-dot" });
       dot.style.setProperty("--width", (width * this.block) / this.side);
-      return [width, choice("width", dot, `stroke of ${width} pixels`, () => this.hold({ width }))];
+      const button = makeButton(dot, () => this.hold({ width }));
+      button.setAttribute("aria-label", `stroke of ${width} pixels`);
+      return [width, button];
     });
     const group = (words, buttons) => make("div", { class: "gn-choice", role: "group", "aria-label": words }, ...buttons.map(([, button]) => button));
     return make("div", { class: "gn-tools" }, group("tool", this.tools), group("width of the stroke", this.sizes));
@@ -197,11 +194,13 @@ class DrawView extends View {
     frame.setAttribute("role", "application");
     frame.setAttribute("aria-roledescription", "map of patches");
     frame.setAttribute("aria-label", `what D says of ${name}; arrow keys move from patch to patch`);
-    frame.addEventListener("pointermove", (event) => {
+    const look = (event) => {
       const box = frame.getBoundingClientRect();
       this.point(answer, answer.map.at([(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]));
-    });
-    frame.addEventListener("pointerleave", () => this.point(answer, null));
+    };
+    frame.addEventListener("pointermove", look);
+    frame.addEventListener("pointerdown", look); // a finger that taps does not move, and what it tapped stays
+    frame.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && this.point(answer, null));
     frame.addEventListener("focus", () => frame.matches(":focus-visible") && this.point(answer, this.pointed ?? [0, 0]));
     frame.addEventListener("blur", () => this.point(answer, null));
     frame.addEventListener("keydown", (event) => {
