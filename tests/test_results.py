@@ -15,7 +15,7 @@ BOOK = Path(__file__).resolve().parent.parent / "book"
 PAGE = (BOOK / "results.md").read_text()
 CELL = re.compile(r"^```\{code-cell\} python\n(?::[^\n]*\n)*(.*?)^```$", re.DOTALL | re.MULTILINE)
 DIGIT = re.compile(r"[0-9]")
-NAMES = re.compile(r"float32|sec-[\w-]+|[\w-]+\.ipynb|\bL1\b")  # that have a digit and are no number
+NAMES = re.compile(r"float32|sec-[\w-]+|[\w-]+\.ipynb|\bL1\b|\bpix2pix\b")  # that have a digit and are no number
 PLAIN = {-1, 0, 1, 2, 3, 60, 100, 1e-9}  # places, indices, percent, seconds of a minute
 
 
@@ -24,7 +24,7 @@ def typed_in_prose(page: str) -> list[str]:
     text = page.split("---", 2)[2]
     for what in (CELL, r"\{[\w:]+\}`[^`]*`", r"`[^`\n]*`", r"\$[^$\n]*\$", r"\]\([^)]*\)"):
         text = re.sub(what, " ", text)
-    return [line for line in text.splitlines() if DIGIT.search(line)]
+    return [line for line in text.splitlines() if DIGIT.search(NAMES.sub("", line))]
 
 
 def typed_in_code(page: str) -> Iterator[str]:
