@@ -46,9 +46,7 @@ def typed_in_code(page: str) -> Iterator[str]:
             if not isinstance(node, ast.Constant) or node in allowed:
                 continue
             value = node.value
-            if isinstance(value, str) and DIGIT.search(
-                re.sub(r"float32|sec-[\w-]+|[\w-]+\.ipynb|\bL1\b|\bp2p\b", "", value)
-            ):
+            if isinstance(value, str) and DIGIT.search(NAMES.sub("", value)):
                 yield value
             elif isinstance(value, int | float) and not isinstance(value, bool) and value not in PLAIN:
                 yield str(value)
