@@ -15,16 +15,16 @@ BOOK = Path(__file__).resolve().parent.parent / "book"
 PAGE = (BOOK / "results.md").read_text()
 CELL = re.compile(r"^```\{code-cell\} python\n(?::[^\n]*\n)*(.*?)^```$", re.DOTALL | re.MULTILINE)
 DIGIT = re.compile(r"[0-9]")
-NAMES = re.compile(r"float32|sec-[\w-]+|[\w-]+\.ipynb|\bL1\b")  # that have a digit and are no number
+NAMES = re.compile(r"float32|sec-[\w-]+|[\w-]+\.ipynb|\bL1\b|\bpix2pix\b")  # that have a digit and are no number
 PLAIN = {-1, 0, 1, 2, 3, 60, 100, 1e-9}  # places, indices, percent, seconds of a minute
 
 
 def typed_in_prose(page: str) -> list[str]:
     """Digits in the words and tables of a page: outside of code, links' addresses and roles."""
     text = page.split("---", 2)[2]
-    for what in (CELL, r"\{[\w:]+\}`[^`]*`", r"`[^`\n]*`", r"\]\([^)]*\)"):
+    for what in (CELL, r"\{[\w:]+\}`[^`]*`", r"`[^`\n]*`", r"\$[^$\n]*\$", r"\]\([^)]*\)"):
         text = re.sub(what, " ", text)
-    return [line for line in text.splitlines() if DIGIT.search(line)]
+    return [line for line in text.splitlines() if DIGIT.search(NAMES.sub("", line))]
 
 
 def typed_in_code(page: str) -> Iterator[str]:
@@ -46,9 +46,7 @@ def typed_in_code(page: str) -> Iterator[str]:
             if not isinstance(node, ast.Constant) or node in allowed:
                 continue
             value = node.value
-            if isinstance(value, str) and DIGIT.search(
-                re.sub(r"float32|sec-[\w-]+|[\w-]+\.ipynb|\bL1\b|\bp2p\b", "", value)
-            ):
+            if isinstance(value, str) and DIGIT.search(NAMES.sub("", value)):
                 yield value
             elif isinstance(value, int | float) and not isinstance(value, bool) and value not in PLAIN:
                 yield str(value)
@@ -57,7 +55,8 @@ def typed_in_code(page: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def run() -> dict:
     """The page's cells, run in the book's folder: their names, and what they show."""
-    names: dict = {"shown": []}
+    names: dict = {}
+    shown = []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(BOOK)
         for source in CELL.findall(PAGE):
@@ -66,8 +65,8 @@ def run() -> dict:
             exec(compile(ast.Module(body, []), "results.md", "exec"), names)
             found = eval(compile(ast.Expression(last.value), "results.md", "eval"), names) if last else None
             if isinstance(found, Markdown):
-                names["shown"].append(found.data)
-    return names
+                shown.append(found.data)
+    return names | {"cells": shown}
 
 
 def test_no_number_is_typed() -> None:
@@ -96,7 +95,7 @@ def test_every_study_is_used_by_its_name(name: str) -> None:
 
 
 def test_every_measurement_says_how_it_was_made(run: dict) -> None:
-    origins = next(text for text in run["shown"] if text.startswith("| command |"))
+    origins = next(text for text in run["cells"] if text.startswith("| command |"))
     for path in (BOOK / "measurements").glob("*.json"):
         about = json.loads(path.read_text())
         assert f"`{about['command']}`" in origins
@@ -104,7 +103,7 @@ def test_every_measurement_says_how_it_was_made(run: dict) -> None:
 
 
 def test_tables_are_whole(run: dict) -> None:
-    for text in run["shown"]:
+    for text in run["cells"]:
         widths = {line.count(" | ") for line in text.splitlines() if line.startswith("|")}
         assert len(widths) <= 1, text
 
@@ -112,7 +111,7 @@ def test_tables_are_whole(run: dict) -> None:
 def test_a_short_form_is_told(run: dict) -> None:
     about = json.loads((BOOK / "measurements/modes_protocol.json").read_text())
     done, asked = about["values"]["updates"], about["settings"]["updates"]
-    assert done == asked or f"`modes_protocol` ran its short form, {done:,} of {asked:,}" in run["shown"][-1]
+    assert done == asked or f"`modes_protocol` ran its short form, {done:,} of {asked:,}" in run["cells"][-1]
 
 
 def test_a_spread_is_the_mean_and_the_ends(run: dict) -> None:
