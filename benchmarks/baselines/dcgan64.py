@@ -1,7 +1,7 @@
 """A DCGAN for 64-pixel digits, as the application that the notes link and PyTorch's tutorial train one: batches of 64.
 
-The application (GAN_DCGAN_PyTorch by Yagami360) takes a rate of 1e-4 and torch's own initial weights, the tutorial
-2e-4 and N(0, 0.02²); with the latter this loop comes further in the same time, so it has them.
+The rates and the initial weights are those of the tutorial, 2e-4 and N(0, 0.02²); the application (GAN_DCGAN_PyTorch by
+Yagami360) has half that rate and torch's own weights.
 """
 
 import torch
