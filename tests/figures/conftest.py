@@ -240,6 +240,18 @@ def _scores(digits: np.ndarray) -> style.Figure:
     return figures.recipe_scores(found, "What each loss is good for", {"sharpness": 1.0})
 
 
+def _confusion(digits: np.ndarray) -> style.Figure:
+    counts = 90 * np.eye(10) + np.random.default_rng(0).integers(0, 3, (10, 10))
+    return figures.confusion_matrix(counts / counts.sum(1, keepdims=True), list("0123456789"), "Nearly all are found")
+
+
+def _clouds(digits: np.ndarray) -> style.Figure:
+    y = np.arange(300) % 8
+    points = RING[y] + np.random.default_rng(0).normal(0, 0.05, (300, 2))
+    labels = ["data", "told", "D is not told the class", "D is told another class"]
+    return figures.class_clouds({label: (points, np.roll(y, k)) for k, label in enumerate(labels)}, RING, "Four ways")
+
+
 FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "autoencoder_diagram": lambda x: figures.autoencoder_diagram(x[0], 0.9 * x[0]),
     "vae_diagram": lambda x: figures.vae_diagram(x[1], 0.9 * x[1]),
@@ -294,6 +306,9 @@ FIGURES: dict[str, Callable[[np.ndarray], style.Figure]] = {
     "value_surfaces": _value_surfaces,
     "weight_histograms": _weights,
     "loss_against_quality": _losses,
+    "cgan_diagram": lambda x: figures.cgan_diagram(x[0], 0.9 * x[3], "7"),
+    "confusion_matrix": _confusion,
+    "class_clouds": _clouds,
     "convolution_arithmetic": lambda x: figures.convolution_arithmetic(6, 4, 2, 1, "A convolution and its transpose"),
     "convolution_matrix": lambda x: figures.convolution_matrix(_line_matrix(), 4, 2, 1, "The matrix and its transpose"),
     "overlap_maps": lambda x: figures.overlap_maps(

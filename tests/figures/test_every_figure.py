@@ -19,11 +19,11 @@ from gennotes.figures import style
 
 # Figures that are pictures, without axes to label.
 DIAGRAMS = {"autoencoder_diagram", "vae_diagram", "gan_diagram", "model_taxonomy", "layer_maps"}
-DIAGRAMS |= {"translation_diagram", "unet_diagram"}
+DIAGRAMS |= {"cgan_diagram", "translation_diagram", "unet_diagram"}
 PICTURES = DIAGRAMS | {"image_grid", "image_rows", "reconstructions", "mode_panels", "convolution_arithmetic"}
 PLANES = {"mode_panels", "score_surface", "critic_surface", "points_in_time", "value_surfaces"}
 RASTER = PLANES | {"image_grid", "image_rows", "reconstructions", "decoded_plane", "holes", "traversal"}
-RASTER |= {"loss_against_quality", "overlap_maps", "patch_reach"}
+RASTER |= {"class_clouds", "loss_against_quality", "overlap_maps", "patch_reach"}
 NAMED_ROWS = {"decomposition", "estimator_spread", "information_bars", "coverage_strip"}
 NAMED_ROWS |= {"recipe_scores", "seed_dots"}
 LARGE = {"decoded_plane", "holes", "traversal"}  # as large as a page is wide, and nearly as high

@@ -2,6 +2,7 @@
 
 from gennotes.figures.architectures import autoencoder_diagram, gan_diagram, vae_diagram
 from gennotes.figures.bounds import bound_by_samples, decomposition, rate_distortion
+from gennotes.figures.conditions import cgan_diagram, class_clouds, confusion_matrix
 from gennotes.figures.critics import loss_against_quality, value_surfaces, weight_histograms
 from gennotes.figures.densities import cross_entropies, density_curves, js_panels, kl_panels
 from gennotes.figures.diagrams import Edge, Node, diagram
@@ -40,7 +41,10 @@ __all__ = [
     "Node",
     "autoencoder_diagram",
     "bound_by_samples",
+    "cgan_diagram",
+    "class_clouds",
     "code_maps",
+    "confusion_matrix",
     "convolution_arithmetic",
     "convolution_matrix",
     "coverage_strip",

@@ -1,5 +1,6 @@
 """Networks: `torch.nn` only. They know no loss and no training loop."""
 
+from gennotes.models.cgan import ConditionalDiscriminator, ConditionalGenerator, ConditionalPixels, one_hot
 from gennotes.models.classifier import Classifier
 from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator, Pixels
 from gennotes.models.dense_ends import DenseEndsDiscriminator, DenseEndsGenerator
@@ -15,6 +16,9 @@ __all__ = [
     "MLP",
     "VAE",
     "Classifier",
+    "ConditionalDiscriminator",
+    "ConditionalGenerator",
+    "ConditionalPixels",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DenseEndsDiscriminator",
@@ -32,6 +36,7 @@ __all__ = [
     "clip_weights",
     "evaluating",
     "lipschitz_bound",
+    "one_hot",
     "receptive_field",
     "reparameterise",
     "scatter_bends",

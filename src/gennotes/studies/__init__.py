@@ -22,7 +22,8 @@ import torch
 
 from gennotes import device as devices
 from gennotes.history import provenance
-from gennotes.studies import collapse as collapse  # a chapter reads a study's settings as studies.vae.Settings()
+from gennotes.studies import cgan as cgan  # a chapter reads a study's settings as studies.vae.Settings()
+from gennotes.studies import collapse as collapse
 from gennotes.studies import cost as cost
 from gennotes.studies import critics as critics
 from gennotes.studies import dcgan as dcgan
