@@ -6,6 +6,7 @@
     floor           what real images reach: the 1,000 held-out ones as if they had been generated, keys as below
     runs            a mapping for each group of `Settings`, "whole", "ablation" and on a GPU "large": name of the
                     recipe → quantity → a list, an entry a seed, None where the run diverged
+                    ("ablation" is the first part of a run alone; the study `dcgan_ablation` goes on)
 
 The quantities of a run, of `Settings.samples` images:
 
