@@ -237,7 +237,7 @@ def _scores(digits: np.ndarray) -> style.Figure:
     rng, names = np.random.default_rng(0), ("mean absolute error", "Fréchet distance", "sharpness", "agreement")
     recipes = ("L1", "GAN", "L1 + cGAN", "L1 + cGAN, no skips")
     found = {recipe: {name: rng.random(5) for name in names} for recipe in recipes}
-    return figures.recipe_scores(found, "What each loss is good for", {"sharpness": 1.0})
+    return figures.recipe_scores(found, "What each loss is good for", {"sharpness": 1.0}, {"Fréchet distance"})
 
 
 def _confusion(digits: np.ndarray) -> style.Figure:

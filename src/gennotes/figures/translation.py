@@ -1,7 +1,7 @@
 """Translation of images: who sees what, the U-Net, the patches of a discriminator, and what each loss scores."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,7 @@ def patch_reach(panels: Mapping[str, tuple[Any, int]], title: str) -> style.Figu
     width = style.WIDTH / len(panels)
     figure = style.Figure(height=min(width, 3.3) + 1.35, raster=True, colours=128)
     for axes, (label, (sizes, side)) in zip(
-        np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True
+        np.atleast_1d(figure.subplots(1, len(panels), sharey=True)), panels.items(), strict=True
     ):
         (x,) = arrays(**{f"sizes of {label!r}": (sizes, "H W")})
         if x.min() < 0 or not x.any():
@@ -124,12 +124,16 @@ def patch_reach(panels: Mapping[str, tuple[Any, int]], title: str) -> style.Figu
 
 @style.house
 def recipe_scores(
-    scores: Mapping[str, Mapping[str, Any]], title: str, reference: Mapping[str, float] | None = None
+    scores: Mapping[str, Mapping[str, Any]],
+    title: str,
+    reference: Mapping[str, float] | None = None,
+    log: Collection[str] = (),
 ) -> style.Figure:
     """Scores of several recipes: a panel for each quantity, a row for each recipe, a dot for each seed.
 
     scores: recipe -> {quantity: values (S,)}, the same quantities for each; a quantity's name is its axis' label.
-    reference: quantity -> a value drawn as a grey line, such as what real images score.
+    reference: quantity -> a value drawn as a grey line, such as what real images score. log: quantities above 0 whose
+        axis is logarithmic.
     Raises ValueError on shapes that do not fit, or if the recipes' quantities differ.
     """
     names = {recipe: tuple(values) for recipe, values in scores.items()}
@@ -148,7 +152,11 @@ def recipe_scores(
             line = {"color": style.REFERENCE, "linewidth": 1.4, "linestyle": (0, (2, 2))}
             axes.axvline(reference[quantity], **line)
         axes.set(xlabel=style.wrap(quantity, style.WIDTH / (len(quantities) + 1.2), style.TEXT))
-        axes.locator_params(axis="x", nbins=3)
+        if quantity in log:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        else:
+            axes.locator_params(axis="x", nbins=3)
         axes.grid(axis="y", visible=False)
     panels[0].set_yticks(range(len(scores)), [style.wrap(recipe, 1.5) for recipe in scores], color=style.theme().ink)
     panels[0].set_ylim(len(scores) - 0.5, -0.5)
