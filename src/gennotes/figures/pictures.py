@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.patches import ConnectionPatch, FancyArrowPatch, Polygon, Rectangle
-from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from gennotes.figures import style
 from gennotes.figures.arrays import arrays
@@ -160,16 +160,16 @@ def overlap_maps(
     maps = {label: arrays(**{f"panels[{label!r}]": (values, "H W")})[0] for label, values in panels.items()}
     largest = max(values.max() for values in maps.values())
     figure = style.Figure(height=2.95, raster=True)
-    row = figure.subplots(1, len(maps), squeeze=False)[0]
+    row = figure.subplots(1, len(maps), squeeze=False, sharey=True)[0]
     for axes, (label, values) in zip(row, maps.items(), strict=True):
         extent = (0, values.shape[1], values.shape[0], 0)
         shown = axes.imshow(values, cmap="cividis", vmin=0, vmax=largest, extent=extent)
-        axes.set(xticks=(), yticks=(), xlabel="column", ylabel="row")
+        axes.set(xticks=(), yticks=(), xlabel="column", ylabel="row" if axes is row[0] else "")
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         axes.set_title(label)
     bar = figure.colorbar(shown, ax=row, shrink=0.8, pad=0.02, label=style.wrap(note, 1.9))
-    bar.ax.yaxis.set_major_locator(MaxNLocator(4))
+    bar.ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     bar.outline.set_visible(False)
     style.title(figure, title)
     return figure
@@ -228,7 +228,7 @@ def _plain_log(axes: Axes) -> None:
     powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     ticks = [step * power for power in powers for step in ((1, 2, 5) if high / low < 300 else (1,))]
     axes.set_xticks([tick for tick in ticks if low <= tick <= high])
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
