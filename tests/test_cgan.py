@@ -36,7 +36,7 @@ def test_a_generator_makes_images_that_depend_on_the_class(condition):
     x, other = (G(z, one_hot(torch.full((3,), k))) for k in (2, 5))
     assert x.shape == (3, 1, 28, 28)
     assert x.abs().max() <= 1
-    assert not torch.allclose(x, other, atol=1e-4)
+    assert (x - other).abs().max() > 0.1 * x.abs().max()  # fresh weights make faint images
 
 
 def check_blend(blend: nn.Module) -> None:
@@ -104,7 +104,7 @@ def check_projection(D: ConditionalDiscriminator) -> None:
     a, b = (D(x, one_hot(torch.full((5,), k))) for k in (1, 4))
     h = D.dense(D.convolutions(x))
     torch.testing.assert_close(a - b, h @ (D.embedding[1] - D.embedding[4]), rtol=1e-3, atol=1e-5)
-    assert (a - b).std() > 1e-4
+    assert (a - b).std() > 0.1 * a.std()
 
 
 def test_projection_is_an_inner_product():
@@ -218,7 +218,7 @@ def test_a_class_left_out_is_not_seen_and_its_row_stays(one_thread):
     after, _, _ = cgan.fit(recipe, 0)
     moved = (after.embedding - before.embedding).abs().amax(1)
     assert moved[7] < 1e-6
-    assert moved.argmin() == 7
+    assert (moved > 1e-4).sum() >= 5  # of the nine others, as many as the few batches show
 
 
 def test_a_run_gives_a_number_for_every_quantity(one_thread):

@@ -39,7 +39,7 @@ def cgan_diagram(real: Any, fake: Any, name: str, title: str | None = None) -> s
         Edge("fake.right", "D.left", through=[(3.6, lower)]),
         Edge("D", "p"),
     ]
-    title = title or "Both players are told the class: the judge looks at pairs of an image and a class"
+    title = title or "Both players are told the class"
     return diagram(nodes, edges, title, height=4.8)
 
 
