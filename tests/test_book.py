@@ -135,6 +135,10 @@ class TestProse:
         for target in re.findall(r"\]\(([^)#:]+\.(?:md|ipynb))", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
+    def test_numbers_of_other_pages_have_a_format(self, path: Path) -> None:
+        """What follows the last colon is taken for the format: `page.ipynb::key` alone would name no key."""
+        assert re.findall(r"\{glue:text\}`[^`]*::[^`:]*`", path.read_text()) == []
+
 
 @pytest.mark.parametrize(
     "bad", ["In this chapter we will see.", "It is important to note it.", "Great!", "TODO", "More is coming soon."]
