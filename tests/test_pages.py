@@ -279,7 +279,7 @@ def drag(surface: Locator) -> None:
 
 @pytest.mark.parametrize("page", WITH_EXPLORER)
 def test_explorers_answer(browser: Browser, base: str, page: str) -> None:
-    """Keys on a slider and a drag on the plane each change what is seen, without a kernel or a network."""
+    """Keys on a slider or a sheet and a drag on the plane each change what is seen, without a kernel or a network."""
     with visit(browser, base, f"{page}.html", reduced_motion="reduce") as opened:
         explorers = opened.page.locator(".gn-explorer")
         assert explorers.count() >= 1
@@ -290,6 +290,8 @@ def test_explorers_answer(browser: Browser, base: str, page: str) -> None:
             keyed = explorer.locator(":is(input[type=range], [role=slider], [role=application]):visible").first
             seen = [explorer.evaluate(LOOK)]
             keyed.focus()
+            if explorer.locator(".gn-field").count():
+                opened.page.keyboard.press("Space")  # the pen is lowered
             for _ in range(8):
                 opened.page.keyboard.press("ArrowRight")
             frames(opened.page)
