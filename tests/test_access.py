@@ -37,7 +37,7 @@ def violations(page: Page, left_out: list[str]) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES + THEIRS)
 def test_axe_finds_nothing(browser: Browser, html: Path, page: str, scheme: str) -> None:
-    """No violation of any impact, at the width of a desktop and of a phone, with everything unfolded."""
+    """No violation of any impact, with everything unfolded: at the width of a desktop, in the dark of a phone, too."""
     with visit(browser, html.as_uri(), f"{page}.html", scheme=scheme, reduced_motion="reduce") as opened:
         hosts = opened.page.locator(".gn-explorer-host").count()
         assert opened.page.locator(".gn-explorer-host .gn-explorer").count() == hosts
@@ -50,6 +50,8 @@ def test_axe_finds_nothing(browser: Browser, html: Path, page: str, scheme: str)
         opened.page.evaluate("for (const code of document.querySelectorAll('pre')) code.textContent = code.textContent")
         if page != CHAPTERS[0]:
             assert violations(opened.page, ["mjx-math"]) == []
+        if scheme == "light":  # a narrow page has the colours of a wide one, and a light one the layout of a dark one
+            return
         opened.page.set_viewport_size({"width": 390, "height": 844})
         opened.page.wait_for_timeout(500)  # what is too wide now is given to the keyboard a moment later
         assert violations(opened.page, ["mjx-math"]) == []

@@ -129,7 +129,12 @@ def base(request: pytest.FixtureRequest, html: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("page", PAGES)
+def addresses(pages: list[str]) -> list[tuple[str, str]]:
+    """Every page from the disk, and two of them from a server, which hands out the same files."""
+    return [("file", page) for page in pages] + [("http", page) for page in pages[:2]]
+
+
+@pytest.mark.parametrize(("base", "page"), addresses(PAGES), indirect=["base"])
 def test_a_page_stands_alone(browser: Browser, base: str, page: str) -> None:
     """No request elsewhere, none that fails, nothing on the console, and all mathematics typeset."""
     with visit(browser, base, f"{page}.html") as opened:
@@ -277,7 +282,7 @@ def drag(surface: Locator) -> None:
     mouse.up()
 
 
-@pytest.mark.parametrize("page", WITH_EXPLORER)
+@pytest.mark.parametrize(("base", "page"), addresses(WITH_EXPLORER), indirect=["base"])
 def test_explorers_answer(browser: Browser, base: str, page: str) -> None:
     """Keys on a slider or a sheet and a drag on the plane each change what is seen, without a kernel or a network."""
     with visit(browser, base, f"{page}.html", reduced_motion="reduce") as opened:
@@ -290,7 +295,7 @@ def test_explorers_answer(browser: Browser, base: str, page: str) -> None:
             keyed = explorer.locator(":is(input[type=range], [role=slider], [role=application]):visible").first
             seen = [explorer.evaluate(LOOK)]
             keyed.focus()
-            if explorer.locator(".gn-field").count():
+            if "gn-draw" in explorer.get_attribute("class"):
                 opened.page.keyboard.press("Space")  # the pen is lowered
             for _ in range(8):
                 opened.page.keyboard.press("ArrowRight")
@@ -344,9 +349,10 @@ def session(network: dict[str, Any]) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
-def decode(network: dict[str, Any], z: list[float]) -> np.ndarray:
-    """Grey values, 0 to 255, flat."""
-    (pixels,) = session(network).run(None, {network["inputs"][0]["name"]: np.array([z], np.float32)})
+def decode(network: dict[str, Any], *values: list[float]) -> np.ndarray:
+    """Grey values, 0 to 255, flat, of a code and, where the network takes one, a class."""
+    given = {port["name"]: np.array([v], np.float32) for port, v in zip(network["inputs"], values, strict=True)}
+    (pixels,) = session(network).run(None, given)
     return 255 * pixels.ravel()
 
 
@@ -375,7 +381,8 @@ def test_the_page_decodes_what_its_network_says(browser: Browser, html: Path, pa
                 plane.click(position={"x": x, "y": y})
                 opened.page.keyboard.press("ArrowUp")
                 z, greys = shown(explorer)
-                wanted = decode(network, z)
+                c = json.loads(explorer.get_attribute("data-c") or "[]")  # the weights of the classes, if there are any
+                wanted = decode(network, *[given for given in (z, c) if given])
                 assert wanted.max() > 100  # a picture, and no black square
                 assert np.abs(greys - wanted).max() <= 2
                 seen.append(greys.tolist())
