@@ -257,7 +257,7 @@ def test_samples_are_pixels_of_codes_that_depend_on_the_seed() -> None:
 
 
 def test_the_study_has_an_entry_a_seed_and_none_where_a_run_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dcgan.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
     kept = dcgan.fit
 
     def fails(recipe: dcgan.Recipe, seed: int, **given: object) -> tuple:

@@ -11,6 +11,7 @@ import torch
 from gennotes import data, studies
 from gennotes.studies import collapse
 from gennotes.studies import vae as vae_study
+from gennotes.studies._cores import run_all
 
 BOOK = Path(__file__).parent.parent / "book"
 
@@ -117,3 +118,10 @@ def test_the_score_is_the_bound_in_two_terms(tiny):
     assert found["rate_nats"] >= 0
     assert -found["distortion_nats"] - found["rate_nats"] == pytest.approx(bound, rel=1e-5)
     assert 0 <= found["active_units"] <= 3
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_runs_on_all_cores_come_in_their_order(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    found = run_all(divmod, [(7, 2), (9, 4), (5, 5)], torch.device("cpu"))
+    assert found == [(3, 1), (2, 1), (1, 0)]

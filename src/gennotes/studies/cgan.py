@@ -21,11 +21,8 @@ The quantities of a run, of `Settings.samples` images, as many of each class:
 """
 
 import functools
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,6 +32,7 @@ from torch import Tensor, nn
 from gennotes import data, draws, features, losses, metrics, models, train
 from gennotes.data import Batch, Images, Mixture
 from gennotes.models import ConditionalDiscriminator, ConditionalGenerator, one_hot
+from gennotes.studies._cores import run_all
 
 
 @dataclass(frozen=True)
@@ -318,13 +316,7 @@ def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[
     """See this module's docstring. On a processor each core trains a run of its own, with one thread."""
     jobs = [(name, recipe, seed) for name, recipe in settings.recipes.items() for seed in seeds]
     arguments = [(recipe, seed, settings.samples, device) for _, recipe, seed in jobs]
-    cores = os.cpu_count() or 1
-    if device.type == "cpu" and cores > 1:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(cores, spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            rows = list(pool.map(run, *zip(*arguments, strict=True)))
-    else:
-        rows = [run(*given) for given in arguments]
+    rows = run_all(run, arguments, device)
     found: dict[str, Any] = {"floor": floor(Recipe(), device), "runs": {}}
     for (name, _, _), row in zip(jobs, rows, strict=True):
         table = found["runs"].setdefault(name, {key: [] for key in row})

@@ -22,11 +22,8 @@ The quantities of a run, of `Settings.samples` images:
 
 import functools
 import math
-import multiprocessing
-import os
 import time
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +33,7 @@ from torch import Tensor, nn
 
 from gennotes import data, draws, features, losses, metrics, models, train
 from gennotes.data import Batch, Images, ImageSet
+from gennotes.studies._cores import run_all
 
 QUANTITIES = (
     *("frechet", "frechet_held_out", "precision", "recall", "shares", "entropy_nats", "confidence", "confident"),
@@ -307,13 +305,7 @@ def runs(
     """
     jobs = [(group, name, seed) for group, recipes in groups.items() for name in recipes for seed in seeds]
     arguments = [(groups[group][name], seed, count, overlap, device) for group, name, seed in jobs]
-    cores = os.cpu_count() or 1
-    if device.type == "cpu" and cores > 1:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(cores, spawn, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            rows = list(pool.map(run, *zip(*arguments, strict=True)))
-    else:
-        rows = [run(*given) for given in arguments]
+    rows = run_all(run, arguments, device)
     found: dict[str, Any] = {group: {} for group in groups}
     for (group, name, _), row in zip(jobs, rows, strict=True):
         table = found[group].setdefault(name, {key: [] for key in row})
