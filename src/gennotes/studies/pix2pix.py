@@ -148,7 +148,7 @@ def unseen(pairs: PairSet) -> Pairs:
 def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[str, Any]:
     """For each recipe one list a quantity, an entry a seed; "real" has what the targets themselves score.
 
-    fréchet: of the translations of all unseen inputs. Those of `scores`: of the test inputs, without noise.
+    frechet: of the translations of all unseen inputs. Those of `scores`: of the test inputs, without noise.
     spread: standard deviation over draws of the noise, at hidden pixels, in units of the range from black to white.
     with_noise: agreement of one draw each.
     """
@@ -157,7 +157,7 @@ def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[
     test, where = pairs.test, hidden(pairs.test)
     found: dict[str, Any] = {
         "real": scores(test.pixels(0, 1)[1], test, network)
-        | {"fréchet": distance(held_out.pixels(0, 1)[1], pairs, network)},
+        | {"frechet": distance(held_out.pixels(0, 1)[1], pairs, network)},
     }
     for name, recipe in settings.recipes.items():
         rows: dict[str, list[float]] = {}
@@ -167,7 +167,7 @@ def measure(settings: Settings, seeds: list[int], device: torch.device) -> dict[
             x = test.pixels()[0]
             noisy = torch.stack([translate(generator, x, noise) for _ in range(settings.draws)])
             row = scores(translate(generator, x), test, network) | {
-                "fréchet": distance(translate(generator, held_out.pixels()[0]), pairs, network),
+                "frechet": distance(translate(generator, held_out.pixels()[0]), pairs, network),
                 "spread": noisy.std(0)[..., where].mean().item(),
                 "with_noise": scores(noisy[0], test, network)["agreement"],
             }
