@@ -110,13 +110,16 @@ def make_dcgan28(device: torch.device) -> Workload:
 class Pictures:
     """The small GAN with dense ends, for images of 28 or 64 pixels; it is no DCGAN. When it ends is not known."""
 
-    latent: int = 64
+    latent: int = 32
     hidden: tuple[int, ...] = (256,)
     width: int = 16
     batch: int = 32
-    lr: float = 1e-3
+    generator_lr: float = 2e-3
+    discriminator_lr: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.99)
-    average: float = 0.998  # decay of the moving average of the generator's weights, which is what is judged
+    average: float = 0.99  # decay of the moving average of the generator's weights, which is what is judged
+    r1: float = 1.0  # weight of ½ E‖∇D‖² at the data
+    r1_images: int = 8  # of the batch
 
 
 PICTURES = Pictures()
@@ -138,13 +141,16 @@ def make_pictures(device: torch.device, size: int, seed: int = 0, enlarged: bool
     def step(players: Mapping[str, Player], batch: data.Batch, generator: torch.Generator) -> dict[str, Tensor]:
         fake = g(draws.normal(len(batch.x), PICTURES.latent, generator=generator))
         loss_d = losses.discriminator(d(batch.x), d(fake.detach()))
+        loss_d = loss_d + PICTURES.r1 * losses.r1(d, batch.x[: PICTURES.r1_images])
         players["discriminator"].minimise(loss_d)
         loss_g = losses.non_saturating(d(fake))
         players["generator"].minimise(loss_g)
         return {"discriminator": loss_d, "generator": loss_g}
 
-    how = {"lr": PICTURES.lr, "betas": PICTURES.betas}
-    players = {"discriminator": Player(d, **how), "generator": Player(g, **how, ema=PICTURES.average)}
+    players = {
+        "discriminator": Player(d, PICTURES.discriminator_lr, PICTURES.betas),
+        "generator": Player(g, PICTURES.generator_lr, PICTURES.betas, ema=PICTURES.average),
+    }
     return Workload(step, players, _sized(_digits(device), size).batches(PICTURES.batch, low=-1, high=1))
 
 

@@ -27,7 +27,6 @@ from gennotes.studies import collapse as collapse
 from gennotes.studies import cost as cost
 from gennotes.studies import critics as critics
 from gennotes.studies import dcgan as dcgan
-from gennotes.studies import dcgan_ablation as dcgan_ablation
 from gennotes.studies import dcgan_guidelines as dcgan_guidelines
 from gennotes.studies import grid as grid
 from gennotes.studies import latent_space as latent_space
