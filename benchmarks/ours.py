@@ -1,7 +1,7 @@
 """The workloads of the baselines, trained by the package: the same networks, batches and rates, and `train.fit`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from benchmarks.baselines import dcgan, dcgan28, vae, wgan_gp
 from gennotes import data, draws, losses, models
 from gennotes.data import Images
+from gennotes.studies import dcgan as small_net
 from gennotes.train import Batches, Player
 
 Step = Callable[[Mapping[str, Player], Any, torch.Generator], dict[str, Tensor]]
@@ -106,52 +107,31 @@ def make_dcgan28(device: torch.device) -> Workload:
     return Workload(step, players, _digits(device).batches(dcgan28.BATCH, low=-1, high=1))
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """The small GAN with dense ends, for images of 28 or 64 pixels; it is no DCGAN. When it ends is not known."""
-
-    latent: int = 32
-    hidden: tuple[int, ...] = (256,)
-    width: int = 16
-    batch: int = 32
-    generator_lr: float = 2e-3
-    discriminator_lr: float = 1e-3
-    betas: tuple[float, float] = (0.5, 0.99)
-    average: float = 0.99  # decay of the moving average of the generator's weights, which is what is judged
-    r1: float = 1.0  # weight of ½ E‖∇D‖² at the data
-    r1_images: int = 8  # of the batch
-
-
-PICTURES = Pictures()
-
-
 def make_pictures(device: torch.device, size: int, seed: int = 0, enlarged: bool = False) -> Workload:
-    """The networks of `PICTURES` for images of `size` pixels.
+    """The small net of the book's chapter on the DCGAN, which is none, for images of 28 or 64 pixels.
 
     enlarged: draw and judge at half the size, between fixed layers that enlarge and reduce. Digits were scanned at 28
     pixels, so that those of 64 hold nothing finer than this.
     """
-    shape = {"hidden": PICTURES.hidden, "image_size": size // 2 if enlarged else size, "width": PICTURES.width}
-    g: nn.Module = models.DenseEndsGenerator(PICTURES.latent, **shape, seed=seed)
-    d: nn.Module = models.DenseEndsDiscriminator(**shape, seed=seed + 1_000)
+    recipe = replace(small_net.SMALL, image_size=size // 2 if enlarged else size)
+    g, d = small_net.build(recipe, seed)
     if enlarged:
         g = nn.Sequential(g, nn.Upsample(scale_factor=2, mode="bilinear"))
         d = nn.Sequential(nn.AvgPool2d(2), d)
 
     def step(players: Mapping[str, Player], batch: data.Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        fake = g(draws.normal(len(batch.x), PICTURES.latent, generator=generator))
-        loss_d = losses.discriminator(d(batch.x), d(fake.detach()))
-        loss_d = loss_d + PICTURES.r1 * losses.r1(d, batch.x[: PICTURES.r1_images])
+        fake = g(draws.normal(len(batch.x), recipe.latent, generator=generator))
+        loss_d = small_net.step_discriminator(recipe, d, batch.x, fake, generator)
         players["discriminator"].minimise(loss_d)
-        loss_g = losses.non_saturating(d(fake))
+        loss_g = small_net.step_generator(recipe, d, fake, generator)
         players["generator"].minimise(loss_g)
         return {"discriminator": loss_d, "generator": loss_g}
 
     players = {
-        "discriminator": Player(d, PICTURES.discriminator_lr, PICTURES.betas),
-        "generator": Player(g, PICTURES.generator_lr, PICTURES.betas, ema=PICTURES.average),
+        "discriminator": Player(d, recipe.discriminator_lr, recipe.betas),
+        "generator": Player(g, recipe.generator_lr, recipe.betas, ema=recipe.average),
     }
-    return Workload(step, players, _sized(_digits(device), size).batches(PICTURES.batch, low=-1, high=1))
+    return Workload(step, players, _sized(_digits(device), size).batches(recipe.batch, low=-1, high=1))
 
 
 def make_ring(device: torch.device, seed: int | list[int]) -> Workload:

@@ -19,6 +19,7 @@ from torch import Tensor
 from benchmarks import ours
 from benchmarks.baselines import dcgan64
 from gennotes import data, draws, features, metrics, models, train
+from gennotes.studies import dcgan
 
 SECONDS = 360.0  # of the plain loop's training
 CHECKS = 6  # of its images, evenly over this time
@@ -88,7 +89,7 @@ def time_to(target: float, way: str, seed: int, device: torch.device) -> Found:
     clock = Clock()
     work = ours.make_pictures(device, seed=seed, **WAYS[way])
     with clock.stopped():
-        judge = Judge(device, ours.PICTURES.latent)
+        judge = Judge(device, dcgan.SMALL.latent)
     checks: list[Found] = []
 
     def on_read(history: train.History) -> None:

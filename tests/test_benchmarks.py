@@ -14,6 +14,7 @@ from benchmarks import __main__ as bench
 from benchmarks import measure, ours, pictures
 from benchmarks.baselines import bound, dcgan, dcgan28, dcgan64, vae, wgan_gp
 from gennotes import data, draws, losses, metrics, models
+from gennotes.studies import dcgan as small_net
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -136,7 +137,7 @@ def test_each_way_makes_images_of_its_size(way: str) -> None:
     side, real = pictures.WAYS[way]["size"], work.batches.at(0, 0).x
     assert real.shape[1:] == (1, side, side)
     assert side == int(way.split()[0])
-    fake = work.players["generator"].module(torch.randn(len(real), ours.PICTURES.latent, generator=rng()))
+    fake = work.players["generator"].module(torch.randn(len(real), small_net.SMALL.latent, generator=rng()))
     assert fake.shape == real.shape
     assert work.players["discriminator"].module(fake).shape == (len(real),)
 
