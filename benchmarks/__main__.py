@@ -90,7 +90,10 @@ def measured(name: str, case: Case) -> dict[str, Any]:
 
 
 def bench(names: list[str]) -> Path:
-    """Measure the cases of these names, or all; what is in the file of other cases stays."""
+    """Measure the cases of these names, or all.
+
+    What is in the file of other cases stays, and so does where they were measured; the new ones say it themselves.
+    """
     device = devices.find()
     target = FOLDER / ("bench.json" if device.type == "cpu" else f"bench.{device.type}.json")
     about = {
@@ -99,15 +102,15 @@ def bench(names: list[str]) -> Path:
         "provenance": provenance(device) | {"cores": str(os.cpu_count()), "threads": str(torch.get_num_threads())},
         "rounds": ROUNDS,
     }
-    before = json.loads(target.read_text()) if names and target.exists() else {"cases": {}}
-    found = {"cases": before["cases"]}
+    partly = bool(names) and target.exists()
+    found = json.loads(target.read_text()) if partly else about | {"cases": {}}
     for name, case in cases(device.type).items():
         if names and name.split(":")[0] not in names:
             continue
         entry = pictures.compare(once) if name == "pictures" else measured(name, case)
-        found["cases"][name] = entry
+        found["cases"][name] = entry | (about if partly else {})
         print(name, json.dumps(entry.get("ratio", entry.get("median", entry["found"]))), flush=True)
-        target.write_text(json.dumps(studies.rounded(about | found), indent=1) + "\n")
+        target.write_text(json.dumps(studies.rounded(found), indent=1) + "\n")
     return target
 
 

@@ -329,10 +329,10 @@ def kernels(case: str, device: torch.device) -> float:
     return sum(event.self_device_time_total for event in watch.key_averages()) / 1e3 / steps
 
 
-def measure(case: str, way: str, device: torch.device, target: float = 0.0, seed: int = 0) -> Any:
+def measure(case: str, way: str, device: torch.device, seed: int = 0) -> Any:
     """One number, or a dict of them."""
     if case == "pictures":
-        return pictures.measure(way, device, target, seed)
+        return pictures.measure(way, device, seed)
     if case == "overhead":
         return overhead(way, device)
     if case == "bound":
@@ -360,10 +360,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.measure")
     parser.add_argument("case")
     parser.add_argument("way")
-    parser.add_argument("target", type=float, nargs="?", default=0.0, help="of pictures: the distance to reach")
-    parser.add_argument("seed", type=int, nargs="?", default=0)
+    parser.add_argument("seed", type=int, nargs="?", default=0, help="of pictures")
     given = parser.parse_args()
-    found = measure(given.case, given.way, devices.find(), given.target, given.seed)
+    found = measure(given.case, given.way, devices.find(), given.seed)
     if os.environ.get("RANK", "0") == "0":
         print(json.dumps(found))
 

@@ -1,9 +1,9 @@
 """How long a GAN trains until its images lie within a given Fréchet distance of the digits.
 
-The plain loop trains the 64-pixel networks of the application that the notes link (`baselines.dcgan64`) for a given
-time; the distance that it reached is the target of ours, of 64 pixels and, as a case apart, of 28. All are judged by
-the same number of images in the features of one network, which takes both sizes, against the same training digits. The
-clock stands still while images are judged.
+The plain loop trains the 64-pixel networks of the application that the notes link (`baselines.dcgan64`) until it is
+as near as is asked, or its time is up: then ours is sooner by at least the ratio that is found. Ours makes images
+of 64 pixels and, as a case apart, of 28. All are judged by the same number of images in the features of one network,
+which takes both sizes, against the same training digits. The clock stands still while images are judged.
 """
 
 import contextlib
@@ -21,7 +21,8 @@ from benchmarks.baselines import dcgan64
 from gennotes import data, draws, features, metrics, models, train
 from gennotes.studies import dcgan
 
-SECONDS = 360.0  # of the plain loop's training
+TARGET = 10.0  # the distance: most images can be read then
+SECONDS = 660.0  # of the plain loop's training, at most
 CHECKS = 6  # of its images, evenly over this time
 SAMPLES = 4_000  # judged at a time, as many as there are training digits
 LIMIT = 240.0  # seconds after which ours gives up
@@ -65,24 +66,30 @@ class Judge:
 
 
 def plain(device: torch.device) -> Found:
-    """The baseline, judged `CHECKS` times; "seconds" and "distance" of the nearest it came."""
+    """The baseline: "seconds" until it is judged near enough, None if it never is, "spent" ones, and "distance"."""
     generator, judge = dcgan64.Generator().to(device), Judge(device, dcgan64.LATENT)
     checks, clock = [], Clock()
     updates = dcgan64.train(device, generator)
-    for number in range(CHECKS):
-        while clock.seconds() < SECONDS * (number + 1) / CHECKS:
+    while len(checks) < CHECKS and (not checks or checks[-1]["distance"] > TARGET):
+        while clock.seconds() < SECONDS * (len(checks) + 1) / CHECKS:
             next(updates)
         with clock.stopped(), models.evaluating(generator):
             checks.append({"seconds": clock.seconds(), "distance": judge(lambda z: generator(z[..., None, None]))})
-    return min(checks, key=lambda check: check["distance"]) | {"checks": checks}
+    return _summary(checks)
+
+
+def _summary(checks: list[Found]) -> Found:
+    last = checks[-1]
+    reached = last["seconds"] if last["distance"] <= TARGET else None
+    return last | {"seconds": reached, "spent": last["seconds"], "checks": checks}
 
 
 class Reached(Exception):
     """Ends a run that is as good as was asked, or will not be."""
 
 
-def time_to(target: float, way: str, seed: int, device: torch.device) -> Found:
-    """Ours until it is judged to lie within `target`: "seconds", None if it does not within `LIMIT`, and "distance".
+def time_to(way: str, seed: int, device: torch.device) -> Found:
+    """Ours until it is judged near enough: as `plain`, with `LIMIT` as the most that it trains.
 
     It is judged at seconds that grow by a tenth, so the time found is up to a tenth too long.
     """
@@ -98,36 +105,35 @@ def time_to(target: float, way: str, seed: int, device: torch.device) -> Found:
         with clock.stopped():
             found = {"seconds": clock.seconds(), "distance": judge(work.players["generator"].averaged)}
         checks.append(found | {"updates": int(history.records["step"][-1])})
-        if found["distance"] <= target or found["seconds"] > LIMIT:
+        if found["distance"] <= TARGET or found["seconds"] > LIMIT:
             raise Reached
 
     with contextlib.suppress(Reached), contextlib.redirect_stdout(sys.stderr):
         how = {"read_every": 20, "on_read": on_read, "progress": False}
         train.fit(work.step, work.players, work.batches, steps=10**9, seed=seed, **how)
-    last = checks[-1]
-    return last | {"seconds": last["seconds"] if last["distance"] <= target else None, "checks": checks}
+    return _summary(checks)
 
 
-def measure(way: str, device: torch.device, target: float, seed: int) -> Found:
+def measure(way: str, device: torch.device, seed: int) -> Found:
     """What a process of its own measures."""
-    return plain(device) if way == "plain" else time_to(target, way, seed, device)
+    return plain(device) if way == "plain" else time_to(way, seed, device)
 
 
 def compare(once: Callable[[tuple[str, ...]], Found]) -> dict[str, Any]:
     """The case's entry of the file; `once` makes one measurement, in a process of its own."""
-    loop = once(("pictures", "plain"))
-    target = loop["distance"]
-    found: dict[str, list[Found]] = {"plain": [loop]} | {way: [] for way in WAYS}
+    found: dict[str, list[Found]] = {"plain": [once(("pictures", "plain"))]} | {way: [] for way in WAYS}
     for seed in SEEDS:
         for way in WAYS:
-            found[way].append(once(("pictures", way, str(target), str(seed))))
-    return {"found": found, "samples": SAMPLES, "ratio": ratios(found)}
+            found[way].append(once(("pictures", way, str(seed))))
+    return {"found": found, "target": TARGET, "samples": SAMPLES, "ratio": ratios(found)}
 
 
 def ratios(found: dict[str, list[Found]]) -> dict[str, float]:
-    """How many times sooner than the plain loop ours is there: the median over seeds, 0 where most never are."""
-    reference = found["plain"][0]["seconds"]
+    """How many times sooner than the plain loop ours is there: the median over seeds, 0 where most never are.
+
+    If the plain loop never is, these are lower bounds.
+    """
+    spent = found["plain"][0]["spent"]
     return {
-        way: statistics.median(reference / run["seconds"] if run["seconds"] else 0.0 for run in found[way])
-        for way in WAYS
+        way: statistics.median(spent / run["seconds"] if run["seconds"] else 0.0 for run in found[way]) for way in WAYS
     }

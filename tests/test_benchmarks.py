@@ -123,12 +123,16 @@ def test_both_sizes_are_judged_on_one_scale(size: int) -> None:
 
 @pytest.mark.usefixtures("few_samples")
 def test_ours_is_trained_until_it_is_near_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = pictures.time_to(1e9, "28 pixels", 0, CPU)
-    assert found["seconds"] > 0
+    monkeypatch.setattr(pictures, "TARGET", 1e9)
+    found = pictures.time_to("28 pixels", 0, CPU)
+    assert found["seconds"] == found["spent"] > 0
     assert found["updates"] == 20
     assert len(found["checks"]) == 1
+    monkeypatch.setattr(pictures, "TARGET", 0.0)  # no generator is as near as that
     monkeypatch.setattr(pictures, "LIMIT", 0.0)
-    assert pictures.time_to(0.0, "28 pixels", 0, CPU)["seconds"] is None  # no generator is as near as that
+    found = pictures.time_to("28 pixels", 0, CPU)
+    assert found["seconds"] is None
+    assert found["spent"] > 0
 
 
 @pytest.mark.parametrize("way", pictures.WAYS)
@@ -143,31 +147,36 @@ def test_each_way_makes_images_of_its_size(way: str) -> None:
 
 
 @pytest.mark.usefixtures("few_samples")
-def test_the_plain_loop_is_judged_at_its_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    distances = iter([5.0, 3.0, 4.0])
+@pytest.mark.parametrize(("distances", "checks"), [([50.0, 9.0, 8.0], 2), ([50.0, 30.0, 40.0], 3)])
+def test_the_plain_loop_is_trained_until_it_is_near_enough(
+    monkeypatch: pytest.MonkeyPatch, distances: list[float], checks: int
+) -> None:
+    judged = iter(distances)
     monkeypatch.setattr(pictures, "SECONDS", 0.03)
     monkeypatch.setattr(pictures, "CHECKS", 3)
-    monkeypatch.setattr(pictures.Judge, "__call__", lambda self, generate: next(distances))
+    monkeypatch.setattr(pictures.Judge, "__call__", lambda self, generate: next(judged))
     monkeypatch.setattr(dcgan64, "train", lambda device, generator: iter(lambda: pictures.time.sleep(0.001), 0))
     found = pictures.plain(CPU)
-    assert found["distance"] == 3
-    assert found["seconds"] == found["checks"][1]["seconds"]
-    assert 0.02 <= found["seconds"] < found["checks"][2]["seconds"]
+    assert len(found["checks"]) == checks
+    assert found["distance"] == distances[checks - 1]
+    assert 0.01 * checks <= found["spent"] < 0.01 * (checks + 1)
+    assert found["seconds"] == (found["spent"] if checks == 2 else None)
 
 
-def test_a_run_that_never_comes_near_counts_as_no_gain() -> None:
+@pytest.mark.parametrize("reached", [300.0, None])
+def test_a_run_that_never_comes_near_counts_as_no_gain(reached: float | None) -> None:
     seen = []
 
     def once(words: tuple[str, ...]) -> dict:
         seen.append(words)
         if words[1] == "plain":
-            return {"seconds": 300.0, "distance": 12.5}
-        return {"seconds": {"0": 10.0, "1": 30.0, "2": None}[words[3]], "distance": 12.0}
+            return {"seconds": reached, "spent": 300.0, "distance": 12.5}
+        return {"seconds": {"0": 10.0, "1": 30.0, "2": None}[words[2]], "distance": 9.0}
 
     entry = pictures.compare(once)
     assert entry["ratio"] == dict.fromkeys(pictures.WAYS, 10.0)  # the median of 30, 10 and 0
     assert seen[0] == ("pictures", "plain")
-    assert set(seen[1:]) == {("pictures", way, "12.5", str(n)) for way in pictures.WAYS for n in pictures.SEEDS}
+    assert set(seen[1:]) == {("pictures", way, str(n)) for way in pictures.WAYS for n in pictures.SEEDS}
 
 
 # What is printed is what was measured.
