@@ -44,7 +44,7 @@ check: $(READY) ## check the style of code and notebooks, in seconds
 study: $(READY) ## measure at length and write book/measurements: make study NAME=…
 	@$(PY) -m gennotes.studies $(NAME)
 
-bench: $(READY) ## time the package against plain loops, on a quiet machine, in three quarters of an hour: make bench [CASES=…]
+bench: $(READY) ## time the package against plain loops, on a quiet machine, in about an hour: make bench [CASES=…]
 	@$(PY) -m benchmarks $(CASES)
 
 bench-compare: $(READY) ## say what got slower between two files of bench: make bench-compare OLD=… NEW=…
