@@ -118,19 +118,7 @@ def make_pictures(device: torch.device, size: int, seed: int = 0, enlarged: bool
     if enlarged:
         g = nn.Sequential(g, nn.Upsample(scale_factor=2, mode="bilinear"))
         d = nn.Sequential(nn.AvgPool2d(2), d)
-
-    def step(players: Mapping[str, Player], batch: data.Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        fake = g(draws.normal(len(batch.x), recipe.latent, generator=generator))
-        loss_d = small_net.step_discriminator(recipe, d, batch.x, fake, generator)
-        players["discriminator"].minimise(loss_d)
-        loss_g = small_net.step_generator(recipe, d, fake, generator)
-        players["generator"].minimise(loss_g)
-        return {"discriminator": loss_d, "generator": loss_g}
-
-    players = {
-        "discriminator": Player(d, recipe.discriminator_lr, recipe.betas),
-        "generator": Player(g, recipe.generator_lr, recipe.betas, ema=recipe.average),
-    }
+    step, players = small_net.game(recipe, g, d)
     return Workload(step, players, _sized(_digits(device), size).batches(recipe.batch, low=-1, high=1))
 
 

@@ -236,6 +236,23 @@ def test_the_page_has_every_case() -> None:
         assert list(found["cases"][name]["found"]) == list(wanted[name])
 
 
+def test_a_case_measured_alone_says_where_and_the_others_keep_what_they_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bench, "FOLDER", tmp_path)
+    monkeypatch.setattr(bench, "cases", lambda device: {"vae": {}, "busy": {}})
+    for commit, names in (("first", []), ("second", ["busy"])):
+        monkeypatch.setattr(bench.studies, "commit", lambda commit=commit: commit)
+        monkeypatch.setattr(bench, "measured", lambda name, case, commit=commit: {"found": f"{name}, {commit}"})
+        target = bench.bench(names)
+    found = json.loads(target.read_text())
+    assert found["commit"] == "first"
+    assert found["cases"]["vae"] == {"found": "vae, first"}
+    assert found["cases"]["busy"]["found"] == "busy, second"
+    assert found["cases"]["busy"]["commit"] == "second"
+    assert found["cases"]["busy"]["provenance"]["device"] == found["provenance"]["device"]
+
+
 def test_a_measurement_is_one_number() -> None:
     """The whole way, on the quickest case."""
     short = "from benchmarks import measure; measure.SECONDS = 0.2; measure.main()"

@@ -22,7 +22,7 @@ The quantities of a run, of `Settings.samples` images:
 import functools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -143,6 +143,27 @@ def build(recipe: Recipe, seed: int) -> tuple[models.DenseEndsGenerator, models.
     return generator, discriminator
 
 
+def game(
+    recipe: Recipe, generator: nn.Module, discriminator: nn.Module
+) -> tuple[Callable[..., dict[str, Tensor]], dict[str, train.Player]]:
+    """What train.fit plays: the step of an update, first of the discriminator, and the two players by name."""
+
+    def step(players: Mapping[str, train.Player], batch: Batch, noise: draws.AnyGenerator) -> dict[str, Tensor]:
+        fake = generator(draws.normal(len(batch.x), recipe.latent, generator=noise))
+        loss_d = step_discriminator(recipe, discriminator, batch.x, fake, noise)
+        players["discriminator"].minimise(loss_d)
+        loss_g = step_generator(recipe, discriminator, fake, noise)
+        players["generator"].minimise(loss_g)
+        return {"discriminator": loss_d, "generator": loss_g}
+
+    schedule = SCHEDULES[recipe.schedule]
+    players = {
+        "generator": train.Player(generator, recipe.generator_lr, recipe.betas, schedule, recipe.average),
+        "discriminator": train.Player(discriminator, recipe.discriminator_lr, recipe.betas, schedule),
+    }
+    return step, players
+
+
 def fit(
     recipe: Recipe,
     seed: int,
@@ -160,19 +181,7 @@ def fit(
     images = pictures(recipe.data, recipe.image_size, device).train
     generator, discriminator = build(recipe, seed)
 
-    def step(players: Mapping[str, train.Player], batch: Batch, noise: draws.AnyGenerator) -> dict[str, Tensor]:
-        fake = generator(draws.normal(len(batch.x), recipe.latent, generator=noise))
-        loss_d = step_discriminator(recipe, discriminator, batch.x, fake, noise)
-        players["discriminator"].minimise(loss_d)
-        loss_g = step_generator(recipe, discriminator, fake, noise)
-        players["generator"].minimise(loss_g)
-        return {"discriminator": loss_d, "generator": loss_g}
-
-    schedule = SCHEDULES[recipe.schedule]
-    players = {
-        "generator": train.Player(generator, recipe.generator_lr, recipe.betas, schedule, recipe.average),
-        "discriminator": train.Player(discriminator, recipe.discriminator_lr, recipe.betas, schedule),
-    }
+    step, players = game(recipe, generator, discriminator)
 
     def drawn() -> nn.Module:
         return generator if recipe.average is None else players["generator"].averaged
