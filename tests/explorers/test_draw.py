@@ -434,8 +434,10 @@ def test_the_pen_by_keyboard_stays_on_the_sheet_and_is_lifted_when_left(desk):
     desk.page.locator(".gn-field").focus()
     desk.keys(*["Shift+ArrowUp"] * 5, *["Shift+ArrowLeft"] * 5, "Space", "End")
     nib = desk.page.locator(".gn-nib")
+    desk.settle()
     assert "gn-lowered" in nib.get_attribute("class")
     desk.page.get_by_role("button", name="Clear").focus()
+    desk.settle()
     assert "gn-lowered" not in nib.get_attribute("class")
     assert np.abs(desk.sheet() - covered([(0.5, 0.5), (0.5, 1.5)], 2.5)).max() <= 1
     assert desk.data("values")["steps"] == [2, 0]
