@@ -561,6 +561,24 @@ def test_without_hidden_layers_dense_ends_are_the_dcgan() -> None:
     assert MinibatchStd in kinds(DenseEndsDiscriminator(()))
 
 
+def test_a_code_chooses_a_category_by_the_largest_of_its_first_numbers() -> None:
+    generator = DenseEndsGenerator(7, (5,), width=2, categories=3).eval()
+    z = normal(3_000, 7)
+    chosen = generator.chosen(z)
+    assert chosen[:50].tolist() == [max(range(3), key=row[:3].__getitem__) for row in z[:50].tolist()]
+    assert chosen.bincount().double() == pytest.approx([1_000] * 3, abs=5 * (3_000 * 2 / 9) ** 0.5)
+    told = torch.zeros(50, 7)
+    told[range(50), chosen[:50]] = 2.0  # √(7 − 3)
+    told[:, 3:] = z[:50, 3:]
+    assert_close(generator(z[:50]), generator.layers(told))
+    assert torch.equal(generator(z[:50]), generator.of_categories(z[:50, 3:], torch.eye(3)[chosen[:50]]))
+    other = z[:50].clone()
+    other[:, :3] = 3 * z[:50, :3] + 1  # the largest stays the largest
+    assert torch.equal(generator(other), generator(z[:50]))
+    turned = z[:50].roll(1, 1)
+    assert not torch.allclose(generator(turned), generator(z[:50]))
+
+
 @pytest.mark.parametrize("size", MAPS)
 def test_dense_ends_take_any_size_that_the_dcgan_takes(size: int) -> None:
     images = DenseEndsGenerator(5, (6, 7), size, width=4, channels=3)(normal(2, 5))
@@ -586,6 +604,8 @@ def test_the_initial_weights_of_dense_ends_are_those_of_the_paper(kind: type[nn.
     [
         (DenseEndsGenerator, {"latent": 0}, r"0 units to hidden=\(512,\): give each layer at least 1 unit"),
         (DenseEndsGenerator, {"hidden": (3, 0)}, r"64 units to hidden=\(3, 0\)"),
+        (DenseEndsGenerator, {"latent": 4, "categories": 4}, "categories=4 of latent=4: give from 0 to 3"),
+        (DenseEndsGenerator, {"categories": -1}, "categories=-1 of latent=64: give from 0 to 63"),
         (DenseEndsDiscriminator, {"hidden": (0,)}, r"3136 units to hidden=\(0,\)"),
         (DenseEndsGenerator, {"image_size": 30}, "image_size=30 is not 4 or 7 doubled"),
         (DenseEndsDiscriminator, {"width": 0}, "width=0, channels=1: give each at least 1"),

@@ -15,7 +15,7 @@ from gennotes.studies import dcgan, dcgan_guidelines
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TINY = dcgan.Recipe(latent=4, hidden=(8,), width=2, batch=8, r1_images=4, steps=3)
+TINY = dcgan.Recipe(latent=4, categories=0, hidden=(8,), width=2, batch=8, r1_images=4, steps=3)
 CPU = torch.device("cpu")
 
 
@@ -256,6 +256,25 @@ def test_samples_are_pixels_of_codes_that_depend_on_the_seed() -> None:
     assert not torch.equal(images, dcgan.samples(generator, 7, 2))
 
 
+def test_categories_that_draw_one_digit_each_are_pure() -> None:
+    """Real digits in place of samples, each given to the category that its code chooses."""
+    digits = data.load("mnist-5k", "cpu").train
+    recipe = replace(TINY, latent=12, categories=10)
+    generator = dcgan.build(recipe, 0)[0]
+    chosen = generator.chosen(dcgan.codes(generator, 300, 4))
+    pure = torch.cat([digits[digits.y == 9 - k][i : i + 1].pixels() for i, k in enumerate(chosen.tolist())])
+    table = dcgan.sorted_by_class(generator, recipe, pure, 4)
+    assert table.sum() == 300
+    assert table.flip(1).diag().sum() > 0.97 * 300  # but for what the classifier misreads
+    assert dcgan.sorting(generator, recipe, pure, 4) == {
+        "purity": pytest.approx(table.amax(1).sum().item() / 300),
+        "classes": 10,
+    }
+    mixed = dcgan.sorting(generator, recipe, pure.flip(0), 4)
+    assert mixed["purity"] < 0.4
+    assert dcgan.sorting(dcgan.build(TINY, 0)[0], TINY, pure, 4) == {"purity": None, "classes": None}
+
+
 def test_the_study_has_an_entry_a_seed_and_none_where_a_run_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     kept = dcgan.fit
@@ -266,11 +285,12 @@ def test_the_study_has_an_entry_a_seed_and_none_where_a_run_diverged(monkeypatch
         return kept(recipe, seed, **given)
 
     monkeypatch.setattr(dcgan, "fit", fails)
-    settings = dcgan.Settings(30, 30, {"a": TINY}, {"b": replace(TINY, latent=5)}, {"c": TINY})
+    sorted_ = replace(TINY, categories=3)
+    settings = dcgan.Settings(30, 30, {"a": TINY, "d": sorted_}, {"b": replace(TINY, latent=5)}, {"c": TINY})
     found = json.loads(json.dumps(dcgan.measure(settings, [3, 7], CPU)))
-    assert set(found["floor"]) == set(dcgan.QUANTITIES[:-2]) - {"frechet_held_out"}
+    assert set(found["floor"]) == set(dcgan.QUANTITIES[:-4]) - {"frechet_held_out"}
     assert {name: list(group) for name, group in found["runs"].items()} == {
-        "whole": ["a"],
+        "whole": ["a", "d"],
         "ablation": ["b"],
     }
     for table in (found["runs"]["whole"]["a"], found["runs"]["ablation"]["b"]):
@@ -278,6 +298,9 @@ def test_the_study_has_an_entry_a_seed_and_none_where_a_run_diverged(monkeypatch
         assert all(len(values) == 2 for values in table.values())
     assert found["runs"]["ablation"]["b"]["frechet"][1] is None
     assert found["runs"]["ablation"]["b"]["frechet"][0] > 0
+    assert found["runs"]["whole"]["a"]["purity"] == [None, None]
+    assert all(0 < share <= 1 for share in found["runs"]["whole"]["d"]["purity"])
+    assert all(1 <= count <= 3 for count in found["runs"]["whole"]["d"]["classes"])
     short = dcgan_guidelines.Settings(30, 30, {"a": TINY})
     again = dcgan_guidelines.measure(short, [3], CPU)
     assert again["a"]["frechet"] == found["runs"]["whole"]["a"]["frechet"][:1]

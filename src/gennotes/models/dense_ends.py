@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gennotes.models.dcgan import bend, growing, initialise, shrinking, spectrally_normalised
@@ -15,13 +16,17 @@ class DenseEndsGenerator(nn.Module):
     latent: number of latent dimensions L.
     hidden: units of each fully connected layer before the one that makes the small map. Without any, () this is the
         DCGAN's generator.
+    categories: K, below L. The first K numbers of a code then serve for a choice alone, of the category whose number is
+        the largest: for a code from N(0, I) each is chosen as often as the others. With 0 there is no choice.
     image_size, width, channels, batch_norm, resize, slope, seed: as in `DCGANGenerator`.
 
-    Takes z (B, L) to images (B, channels, S, S) in [-1, 1].
+    Takes z (B, L) to images (B, channels, S, S) in [-1, 1]; `of_categories` is given the choice, or a blend.
+    The first layer is told the choice as a one-hot row of K numbers times √(L − K), as long as the rest of a code is.
     Each fully connected layer has a batch norm by unit, if there are any, and ReLU behind it.
     Initial weights and errors: those of `DCGANGenerator`.
+    Raises ValueError if there is no number of a code left beside those for the choice.
     Source: the shape is that of InfoGAN's generator for MNIST, Chen et al. 2016, table 1, at half its width: there 1024
-    units and 128 and 64 channels.
+    units and 128 and 64 channels. The categorical code is its, too, without the term that rewards recovering it.
     """
 
     def __init__(
@@ -34,10 +39,13 @@ class DenseEndsGenerator(nn.Module):
         batch_norm: bool = True,
         resize: bool = False,
         slope: float = 0.0,
+        categories: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.latent = latent
+        if not 0 <= categories < max(latent, 1):
+            raise ValueError(f"categories={categories} of latent={latent}: give from 0 to {max(latent, 1) - 1}")
+        self.latent, self.categories = latent, categories
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # the CPU's alone; fork_rng puts it back
             units, layers = dense(latent, hidden, batch_norm, slope)
@@ -45,7 +53,20 @@ class DenseEndsGenerator(nn.Module):
             self.layers = nn.Sequential(*layers).apply(initialise)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.layers(z)
+        if not self.categories:
+            return self.layers(z)
+        return self.of_categories(z[:, self.categories :], F.one_hot(self.chosen(z), self.categories).to(z.dtype))
+
+    def chosen(self, z: Tensor) -> Tensor:
+        """The categories (B,), from 0 on, of codes (B, L)."""
+        return z[:, : self.categories].argmax(1)
+
+    def of_categories(self, rest: Tensor, weights: Tensor) -> Tensor:
+        """Images of the numbers of a code that are not for the choice (B, L − K), and weights (B, K) of the categories.
+
+        One weight of 1 is a category; several that add to 1 are a blend, which no code of z stands for.
+        """
+        return self.layers(torch.cat([(self.latent - self.categories) ** 0.5 * weights, rest], 1))
 
 
 class DenseEndsDiscriminator(nn.Module):

@@ -15,6 +15,8 @@ The quantities of a run, of `Settings.samples` images:
     shares             of the ten classes, as the classifier names the images; `entropy_nats` of them, at most log 10
     confidence         mean of the classifier's largest probability
     confident          share of the images with that above .9
+    purity             share of the images that are of the class most frequent in their category, and
+    classes            how many classes are the most frequent one of a category; both None without categories
     cpu_seconds        processor time of the training, of all threads
     seconds            of the training by the clock, which other work on the machine makes longer
 """
@@ -36,7 +38,7 @@ from gennotes.studies._cores import run_all
 
 QUANTITIES = (
     *("frechet", "frechet_held_out", "precision", "recall", "shares", "entropy_nats", "confidence", "confident"),
-    *("cpu_seconds", "seconds"),
+    *("purity", "classes", "cpu_seconds", "seconds"),
 )
 SCHEDULES = {"constant": train.constant, "plateau": train.plateau}
 
@@ -47,7 +49,8 @@ class Recipe:
 
     data: str = "mnist-5k"
     image_size: int = 28
-    latent: int = 16
+    latent: int = 18  # numbers of a code
+    categories: int = 10  # that the first of them choose one of; 0 for a generator without
     hidden: tuple[int, ...] = (256,)  # units of the dense layers at the codes' and at the logit's end
     width: int = 16  # channels of the largest maps, in both networks
     generator_batch_norm: bool = True
@@ -73,6 +76,7 @@ class Recipe:
 SMALL = Recipe()
 PLAIN = Recipe(  # Radford, Metz & Chintala 2016, at half their width and batch
     latent=100,
+    categories=0,
     hidden=(),
     width=64,
     deviation=False,
@@ -125,6 +129,7 @@ def build(recipe: Recipe, seed: int) -> tuple[models.DenseEndsGenerator, models.
     size = {"hidden": recipe.hidden, "image_size": recipe.image_size, "width": recipe.width}
     generator = models.DenseEndsGenerator(
         recipe.latent,
+        categories=recipe.categories,
         batch_norm=recipe.generator_batch_norm,
         resize=recipe.resize,
         slope=recipe.generator_slope,
@@ -210,13 +215,34 @@ def pictures(name: str, side: int, device: torch.device | str | None = None) -> 
     return replace(whole, train=sized(whole.train), validation=sized(whole.validation), test=sized(whole.test))
 
 
+def codes(generator: nn.Module, count: int, seed: int) -> Tensor:
+    """Codes (count, L) that training has not seen."""
+    device = next(generator.parameters()).device
+    return draws.normal(count, generator.latent, generator=torch.Generator(device).manual_seed(seed + 10_000))
+
+
 @torch.no_grad()
 def samples(generator: nn.Module, count: int, seed: int) -> Tensor:
-    """Images (count, C, S, S) in [0, 1] of codes that training has not seen, from a generator in evaluation mode."""
-    device = next(generator.parameters()).device
-    z = draws.normal(count, generator.latent, generator=torch.Generator(device).manual_seed(seed + 10_000))
+    """Images (count, C, S, S) in [0, 1] of these codes, from a generator in evaluation mode."""
     pixels = models.Pixels()
-    return torch.cat([pixels(generator(part)) for part in z.split(500)])
+    return torch.cat([pixels(generator(part)) for part in codes(generator, count, seed).split(500)])
+
+
+def sorting(generator: models.DenseEndsGenerator, recipe: Recipe, images: Tensor, seed: int) -> dict[str, Any]:
+    """How far the categories of a generator are the classes of its `samples`: "purity" and "classes"."""
+    if not generator.categories:
+        return {"purity": None, "classes": None}
+    table = sorted_by_class(generator, recipe, images, seed)
+    return {"purity": table.amax(1).sum().item() / len(images), "classes": len(table.argmax(1).unique())}
+
+
+def sorted_by_class(generator: models.DenseEndsGenerator, recipe: Recipe, images: Tensor, seed: int) -> Tensor:
+    """How many of the `samples` are of a category and of a class, as the classifier names them: (K, 10)."""
+    net, _, _ = _references(recipe.data, recipe.image_size, images.device)
+    _, logits = features.of(net, images)
+    count = logits.shape[1]
+    cells = generator.chosen(codes(generator, len(images), seed)) * count + logits.argmax(1)
+    return cells.bincount(minlength=generator.categories * count).view(-1, count)
 
 
 def quality(images: Tensor, recipe: Recipe, overlap: int | None = None) -> dict[str, Any]:
@@ -268,7 +294,13 @@ class Settings:
 
     samples: int = 4_000
     overlap: int = 2_000  # images of either kind for precision and recall, whose cost grows with the square
-    whole: Mapping[str, Recipe] = field(default_factory=lambda: {"small net": SMALL, "plain DCGAN": PLAIN})
+    whole: Mapping[str, Recipe] = field(
+        default_factory=lambda: {
+            "small net": SMALL,
+            "no categories": replace(SMALL, categories=0),
+            "plain DCGAN": PLAIN,
+        }
+    )
     ablation: Mapping[str, Recipe] = field(default_factory=lambda: ablated(replace(SMALL, steps=500)))
     large: Mapping[str, Recipe] = field(  # on a GPU alone
         default_factory=lambda: {
@@ -291,7 +323,8 @@ def ablated(whole: Recipe) -> dict[str, Recipe]:
         "rates of 1e-3": replace(whole, generator_lr=1e-3, discriminator_lr=1e-3),
         "rates of the paper": replace(whole, generator_lr=2e-4, discriminator_lr=2e-4),
         "batches of 32": replace(whole, batch=32),
-        "64 latent dimensions": replace(whole, latent=64),
+        "no categories": replace(whole, categories=0),
+        "64 numbers in a code": replace(whole, latent=64),
         "with shifts": replace(whole, shift=2),
     }
 
@@ -304,7 +337,8 @@ def run(recipe: Recipe, seed: int, count: int, overlap: int, device: torch.devic
     except train.Diverged:
         return dict.fromkeys(QUANTITIES)
     spent = {"cpu_seconds": time.process_time() - processor, "seconds": time.perf_counter() - clock}
-    return quality(samples(generator, count, seed), recipe, overlap) | spent
+    images = samples(generator, count, seed)
+    return quality(images, recipe, overlap) | sorting(generator, recipe, images, seed) | spent
 
 
 def runs(
