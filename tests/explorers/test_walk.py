@@ -252,6 +252,23 @@ def test_it_fits_a_narrow_phone_and_can_be_reached_without_a_pointer(opened):
     assert {"Random", "class dog", "second class of the blend", "share of B", "Keep as A", "a 1"} <= set(reached)
 
 
+def test_what_nobody_named_is_called_as_asked(browser, tmp_path, monkeypatch, conditional):
+    monkeypatch.setenv("GENNOTES_STATIC", "1")
+    explorer = walk(conditional, classes=["a", "b", "c"], called="category", **WORDS)
+    page = browser.new_page()
+    opened = Opened(page, write(tmp_path, explorer.to_html()))
+    page.get_by_role("button", name="category c").click()
+    assert c(opened).tolist() == [0, 0, 1]
+    assert row(opened, "this z in every category")
+    assert page.get_by_label("first category of the blend").input_value() == "2"
+    assert page.get_by_role("slider", name="share of the second category").input_value() == "0"
+    shown = page.locator(".gn-explorer").first
+    assert "in every category" in shown.inner_text()
+    labels = [element.get_attribute("aria-label") or "" for element in shown.locator("[aria-label]").all()]
+    assert "class" not in shown.inner_text() + " ".join(labels)
+    page.close()
+
+
 def test_without_classes_there_is_nothing_to_blend(browser, tmp_path, monkeypatch):
     monkeypatch.setenv("GENNOTES_STATIC", "1")
     plain = Plain()
@@ -351,7 +368,8 @@ def test_z_and_c_are_traits(conditional):
         ({"kept": np.zeros((3, L))}, r"kept has shape \(3, 6\); give two finite codes, \(2, 6\)"),
         ({"kept": np.full((2, L), np.nan)}, "two finite codes"),
         ({"spread": 0.0}, "spread is 0.0; give one positive number"),
-        ({"alt": ""}, "title or alt is empty"),
+        ({"alt": ""}, "title, alt or called is empty"),
+        ({"called": ""}, "title, alt or called is empty"),
     ],
 )
 def test_input_that_does_not_fit_is_refused(conditional, values, words):

@@ -2,8 +2,8 @@
  * A walk through the latent space of a generator: z is moved along directions, jumps to draws from the prior, and goes
  * from one kept sample to another. A generator that takes classes too shows z in all of them, and blends of two.
  *
- * The model's traits, which `walk.py` synchronises: those of `code.js`, and directions, kept, classes, c, tiles. The root
- * element carries the weights of the classes that are shown in `data-c`.
+ * The model's traits, which `walk.py` synchronises: those of `code.js`, and directions, kept, classes, called, c, tiles.
+ * The root element carries the weights of the classes that are shown in `data-c`.
  *
  * @typedef {{ z: number[], c: number[] }} Sample what the generator is given
  * @typedef {{ button: HTMLButtonElement, draw: (values: ArrayLike<number>) => void, sample: () => Sample }} Tile
@@ -21,6 +21,7 @@ class WalkView extends CodeView {
     [this.letter, this.kind] = ["a", "direction"];
     this.directions = model.get("directions");
     this.classes = model.get("classes");
+    this.called = model.get("called");
     this.c = [...model.get("c")];
     /** @type {Sample[]} */
     this.kept = model.get("kept").map((z) => ({ z, c: this.c }));
@@ -78,21 +79,21 @@ class WalkView extends CodeView {
     if (this.classes.length === 0) return [];
     const alone = (k) => this.classes.map((_, i) => Number(i === k));
     this.row = this.classes.map((name, k) => {
-      const tile = this.buildTile(() => ({ z: this.z, c: alone(k) }), `class ${name}`, () => this.setClasses(alone(k)));
+      const tile = this.buildTile(() => ({ z: this.z, c: alone(k) }), `${this.called} ${name}`, () => this.setClasses(alone(k)));
       tile.button.append(make("span", { "aria-hidden": "true" }, name));
       return tile;
     });
-    const row = make("div", { class: "gn-row", role: "group", "aria-label": "this z in every class" }, ...this.row.map(({ button }) => button));
+    const row = make("div", { class: "gn-row", role: "group", "aria-label": `this z in every ${this.called}` }, ...this.row.map(({ button }) => button));
     row.style.setProperty("--columns", this.classes.length);
     const short = this.classes.every((name) => name.length <= SHORT);
     row.style.setProperty("--narrow", short ? this.classes.length : Math.ceil(this.classes.length / 2));
-    return [make("div", {}, make("p", { class: "gn-note" }, "This ", variable("z"), " in every class"), row), this.buildBlend()];
+    return [make("div", {}, make("p", { class: "gn-note" }, "This ", variable("z"), ` in every ${this.called}`), row), this.buildBlend()];
   }
 
   buildBlend() {
-    this.blend = this.buildShare("share of the second class", (share) => this.setBlend(share));
-    this.parts = ["first class of the blend", "second class of the blend"].map((words, place) => {
-      const select = make("select", { "aria-label": words });
+    this.blend = this.buildShare(`share of the second ${this.called}`, (share) => this.setBlend(share));
+    this.parts = ["first", "second"].map((which, place) => {
+      const select = make("select", { "aria-label": `${which} ${this.called} of the blend` });
       select.append(...this.classes.map((name, k) => make("option", { value: k }, name)));
       select.addEventListener("change", () => this.setPart(place, Number(select.value)));
       return select;

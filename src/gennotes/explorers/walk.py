@@ -22,6 +22,7 @@ class WalkExplorer(CodeExplorer):
     directions = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)  # (K, L), orthonormal rows
     kept = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)  # the codes A and B at the start
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)  # their names; empty for a generator of z alone
+    called = traitlets.Unicode("class").tag(sync=True)  # what the page calls one of them
     c = traitlets.List(traitlets.Float(), help="the weight of each class; set it and the picture follows").tag(
         sync=True
     )
@@ -45,6 +46,7 @@ def walk(
     latent: int,
     directions: np.ndarray,
     classes: Sequence[str] | None = None,
+    called: str = "class",
     kept: np.ndarray | None = None,
     spread: float = 3.0,
     title: str,
@@ -59,6 +61,7 @@ def walk(
         deviations of the prior N(0, I). For the directions to which a first layer answers most, the first rows of Vh of
         the singular value decomposition of its weight (outputs, L). The first two span the plane.
     classes: K names; each has a button with the picture of the z that is shown. None for a generator of z alone.
+    called: what the page calls one of the K, such as "category" where nobody has named them.
     kept: codes (2, L), the samples A and B that the explorer starts with; by default two draws from N(0, I), the same
         ones each time. It starts at A, in the first class.
     spread: how far the plane and the sliders reach from 0, in standard deviations of the prior.
@@ -70,8 +73,8 @@ def walk(
         raise ValueError(f"latent is {latent}; give the number of latent dimensions, at least 1")
     if not np.isfinite(spread) or spread <= 0:
         raise ValueError(f"spread is {spread!r}; give one positive number")
-    if not alt or not title:
-        raise ValueError("title or alt is empty; say in words what the explorer shows")
+    if not alt or not title or not called:
+        raise ValueError("title, alt or called is empty; say in words what the explorer shows")
     rows = _directions(directions, latent)
     names = [] if classes is None else [str(name) for name in classes]
     if classes is not None and (len(names) < 2 or len(set(names)) != len(names) or not all(names)):
@@ -91,6 +94,7 @@ def walk(
         z=ends[0].tolist(),
         kept=ends.tolist(),
         classes=names,
+        called=called,
         c=np.eye(len(names))[0].tolist() if names else [],
         title=title,
         alt=alt,
