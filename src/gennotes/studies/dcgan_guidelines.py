@@ -21,7 +21,7 @@ class Settings:
     samples: int = 4_000
     overlap: int = 2_000
     recipes: Mapping[str, Recipe] = field(
-        default_factory=lambda: broken(replace(dcgan.PLAIN, width=32, batch=32, steps=300))
+        default_factory=lambda: broken(replace(dcgan.PLAIN, width=32, batch=32, steps=900))
     )
 
 
