@@ -66,15 +66,18 @@ class Judge:
 
 
 def plain(device: torch.device) -> Found:
-    """The baseline: "seconds" until it is judged near enough, None if it never is, "spent" ones, and "distance"."""
+    """The baseline: "seconds" until it is judged near enough, None if it never is, and at the last check the seconds
+    "spent", the "updates" made and the "distance"."""
     generator, judge = dcgan64.Generator().to(device), Judge(device, dcgan64.LATENT)
-    checks, clock = [], Clock()
+    checks, clock, made = [], Clock(), 0
     updates = dcgan64.train(device, generator)
     while len(checks) < CHECKS and (not checks or checks[-1]["distance"] > TARGET):
         while clock.seconds() < SECONDS * (len(checks) + 1) / CHECKS:
             next(updates)
+            made += 1
         with clock.stopped(), models.evaluating(generator):
-            checks.append({"seconds": clock.seconds(), "distance": judge(lambda z: generator(z[..., None, None]))})
+            distance = judge(lambda z: generator(z[..., None, None]))
+            checks.append({"seconds": clock.seconds(), "distance": distance, "updates": made})
     return _summary(checks)
 
 
