@@ -100,8 +100,7 @@ class Desk(Shown):
 
     def grey(self, canvas: str) -> np.ndarray:
         """The values (H, W, 3) of a canvas."""
-        self.settle()
-        return Opened.rgba(self, canvas)[..., :3]
+        return self.rgba(canvas)[..., :3]
 
     def sheet(self) -> np.ndarray:
         """The pixels of the sheet, whole numbers (S, S); where no pen draws, 0 in these tests."""
@@ -128,6 +127,16 @@ class Desk(Shown):
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
+        self.settle()
+
+    def judge(self, on: bool = True) -> None:
+        """Shows the patch maps, or hides them."""
+        self.page.get_by_role("switch", name="What D says, patch by patch").set_checked(on)
+        self.settle()
+
+    def rgba(self, canvas: str) -> np.ndarray:
+        self.settle()
+        return Opened.rgba(self, canvas)
 
     def keys(self, *names: str) -> None:
         field = self.page.locator(".gn-field")
@@ -209,7 +218,7 @@ def test_where_no_pen_draws_the_sheet_shows_the_translation(desk):
     for plane, tint in enumerate((0.93, 0.55, 0.25)):
         assert np.abs(shown[ROWS:, :, plane] - tint * made[ROWS:]).max() <= FLOAT16
         assert np.array_equal(shown[:ROWS, :, plane], whole(0)[:ROWS])
-    stripes = Opened.rgba(desk, ".gn-stripes")[..., 3]
+    stripes = desk.rgba(".gn-stripes")[..., 3]
     border = ROWS * stripes.shape[0] // SIDE
     assert not stripes[:border].any()
     assert stripes[border:].any()
@@ -451,7 +460,7 @@ LISTEN = """() => {
 
 
 def test_what_is_shown_is_said_once_all_rests(desk):
-    desk.page.get_by_role("switch").check()
+    desk.judge()
     desk.clear()
     desk.page.evaluate(LISTEN)
     desk.page.locator(".gn-field").focus()
@@ -495,7 +504,7 @@ def chances(desk: Desk, k: int = 0) -> np.ndarray:
 
 def test_the_map_of_patches_is_the_sigmoid_of_torchs_logits(desk):
     assert desk.data("values")["chances"] is None
-    desk.page.get_by_role("switch", name="What D says, patch by patch").check()
+    desk.judge()
     picture = translated(whole(0))[0]
     wanted = judged(whole(0), picture)
     assert np.abs(chances(desk) - wanted).max() < 0.01
@@ -512,8 +521,8 @@ def test_the_map_of_patches_is_the_sigmoid_of_torchs_logits(desk):
 
 
 def test_a_patch_is_blue_where_it_is_taken_for_real_and_orange_elsewhere(desk):
-    desk.page.get_by_role("switch").check()
-    colours = Opened.rgba(desk, ".gn-answer:first-child .gn-patches")
+    desk.judge()
+    colours = desk.rgba(".gn-answer:first-child .gn-patches")
     cell = colours.shape[0] // 4
     seen = set()
     for i, chance in enumerate(chances(desk)):
@@ -524,22 +533,22 @@ def test_a_patch_is_blue_where_it_is_taken_for_real_and_orange_elsewhere(desk):
             assert (blue > red) == (chance > 0.5)
             seen.add(chance > 0.5)
     assert seen == {True, False}
-    desk.page.get_by_role("switch").uncheck()
+    desk.judge(False)
     assert not desk.page.locator(".gn-patches").first.is_visible()
     assert not desk.page.locator(".gn-legend").is_visible()
 
 
 def test_a_patch_that_is_looked_at_is_told_and_framed(desk):
-    desk.page.get_by_role("switch").check()
+    desk.judge()
     frame = desk.page.locator(".gn-frame").first
-    before = Opened.rgba(desk, ".gn-patches")
+    before = desk.rgba(".gn-patches")
     frame.hover(position={"x": 0.6 * frame.bounding_box()["width"], "y": 0.3 * frame.bounding_box()["height"]})
     desk.settle()
     sentence = desk.page.locator(".gn-sentence")
     chance = f"real with probability {chances(desk)[6]:.2f}"
     said = f"patch 2, 3 of translation: {chance}, says D of the 10 × 10 pixels in the frame."
     assert sentence.inner_text().endswith(said)
-    framed = (Opened.rgba(desk, ".gn-patches") != before).any(-1)
+    framed = (desk.rgba(".gn-patches") != before).any(-1)
     rows, columns = np.flatnonzero(framed.any(1)), np.flatnonzero(framed.any(0))
     pixel = framed.shape[0] / SIDE
     assert np.array([rows[0], rows[-1] + 1]) / pixel == pytest.approx([1, 11], abs=0.2)
@@ -697,7 +706,7 @@ def test_on_a_phone_nothing_goes_over_the_edge_and_axe_finds_nothing(browser, tm
             --pst-color-primary: #3fb1c5 }
             body { background: #14181e }"""
         )
-    desk.page.get_by_role("switch").check()
+    desk.judge()
     desk.page.locator("summary").click()
     desk.page.add_script_tag(path=axe)
     for width in (320, 390, 1280):
