@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from gennotes import explorers, losses, train
 from gennotes.models import (
+    CategoryPixels,
     DCGANDiscriminator,
     DCGANGenerator,
     DenseEndsDiscriminator,
@@ -577,6 +578,10 @@ def test_a_code_chooses_a_category_by_the_largest_of_its_first_numbers() -> None
     assert torch.equal(generator(other), generator(z[:50]))
     turned = z[:50].roll(1, 1)
     assert not torch.allclose(generator(turned), generator(z[:50]))
+    given = z[:50, 3:], torch.eye(3)[chosen[:50]]
+    assert_close(CategoryPixels(generator)(*given), (generator(z[:50]) + 1) / 2)
+    packed = explorers.pack(CategoryPixels(generator), (given[0][:1], given[1][:1]))
+    assert packed.content["outputs"][0]["shape"] == [1, 1, 28, 28]
 
 
 @pytest.mark.parametrize("size", MAPS)

@@ -3,7 +3,7 @@
 from gennotes.models.cgan import ConditionalDiscriminator, ConditionalGenerator, ConditionalPixels, one_hot
 from gennotes.models.classifier import Classifier
 from gennotes.models.dcgan import DCGANDiscriminator, DCGANGenerator, Pixels
-from gennotes.models.dense_ends import DenseEndsDiscriminator, DenseEndsGenerator
+from gennotes.models.dense_ends import CategoryPixels, DenseEndsDiscriminator, DenseEndsGenerator
 from gennotes.models.evaluation import evaluating
 from gennotes.models.gan import MaxoutMLP, MinibatchStd, NormalisedMLP, Packed
 from gennotes.models.lipschitz import clip_weights, lipschitz_bound
@@ -15,6 +15,7 @@ from gennotes.models.vae import VAE, GaussianHead, reparameterise
 __all__ = [
     "MLP",
     "VAE",
+    "CategoryPixels",
     "Classifier",
     "ConditionalDiscriminator",
     "ConditionalGenerator",

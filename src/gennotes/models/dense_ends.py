@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gennotes.models.dcgan import bend, growing, initialise, shrinking, spectrally_normalised
+from gennotes.models.dcgan import Pixels, bend, growing, initialise, shrinking, spectrally_normalised
 from gennotes.models.gan import MinibatchStd
 
 
@@ -67,6 +67,21 @@ class DenseEndsGenerator(nn.Module):
         One weight of 1 is a category; several that add to 1 are a blend, which no code of z stands for.
         """
         return self.layers(torch.cat([(self.latent - self.categories) ** 0.5 * weights, rest], 1))
+
+
+class CategoryPixels(nn.Module):
+    """A generator with categories whose images are pixels in [0, 1], for an explorer or a figure.
+
+    Takes the numbers of a code that are not for the choice (B, L − K), and weights (B, K) of the categories, to images
+    (B, channels, S, S) in [0, 1]: (x + 1) / 2 of what `of_categories` makes.
+    """
+
+    def __init__(self, generator: DenseEndsGenerator) -> None:
+        super().__init__()
+        self.generator, self.pixels = generator, Pixels()
+
+    def forward(self, rest: Tensor, weights: Tensor) -> Tensor:
+        return self.pixels(self.generator.of_categories(rest, weights))
 
 
 class DenseEndsDiscriminator(nn.Module):
