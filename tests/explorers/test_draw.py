@@ -443,7 +443,6 @@ def test_the_pen_by_keyboard_stays_on_the_sheet_and_is_lifted_when_left(desk):
     desk.page.locator(".gn-field").focus()
     desk.keys(*["Shift+ArrowUp"] * 5, *["Shift+ArrowLeft"] * 5, "Space", "End")
     nib = desk.page.locator(".gn-nib")
-    desk.settle()
     assert "gn-lowered" in nib.get_attribute("class")
     desk.page.get_by_role("button", name="Clear").focus()
     desk.settle()
